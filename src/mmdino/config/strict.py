@@ -1,0 +1,81 @@
+"""Strict reading of YAML: an unknown key is refused, and the error names it and the nearest right one."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mmdino.errors import UserError, nearest
+
+
+class Strict(BaseModel):
+    """A frozen model that forbids unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        UserError: the file is missing, is no YAML, or holds something else than a mapping.
+    """
+    try:
+        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        folder = Path(path).parent
+        known = [found.stem for found in folder.glob("*.yaml")]
+        hint = nearest(Path(path).stem, known) if known else ""
+        raise UserError(f"{path}: there is no such file{hint}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: is not valid YAML: {' '.join(str(error).split())}; mend that line") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: must hold 'key: value' lines, but holds a {type(value).__name__}")
+    return value
+
+
+def parse(model: type[Model], value: Any, where: Path | str) -> Model:
+    """Validate ``value`` as ``model``.
+
+    Raises:
+        UserError: a key is unknown, missing or has a wrong value; ``where`` and the key's full name are in the message.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise UserError("\n".join(f"{where}: {_say(model, detail)}" for detail in error.errors())) from None
+
+
+def _say(model: type[BaseModel], detail: Any) -> str:
+    place = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key '{place}'{nearest(str(detail['loc'][-1]), _siblings(model, detail['loc'][:-1]))}"
+    if detail["type"] == "missing":
+        return f"the key '{place}' is missing; add it"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"'{place}' is {detail['input']!r}: {message}" if place else message
+
+
+def _siblings(model: Any, loc: tuple[Any, ...]) -> list[str]:
+    """Return the field names of the (nested) model at ``loc``."""
+    for part in loc:
+        field = model.model_fields.get(part) if _is_model(model) else None
+        if field is not None:
+            model = _inner(field.annotation)
+    return list(model.model_fields) if _is_model(model) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _inner(annotation: Any) -> Any:
+    """Return the model inside ``Optional[Model]``, ``dict[str, Model]`` or ``list[Model]``, else the annotation."""
+    for part in (annotation, *getattr(annotation, "__args__", ())):
+        if _is_model(part):
+            return part
+    return annotation

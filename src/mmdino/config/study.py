@@ -1,0 +1,169 @@
+"""A study: which cohorts, how they are prepared, which experiments are run on them."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from mmdino.config.experiment import Experiment, MethodSettings, load_experiment, method_settings
+from mmdino.config.strict import Strict, parse, read_yaml
+from mmdino.errors import UserError, nearest
+
+
+class PhantomCohort(Strict):
+    """Patients to be made instead of found (``mmdino phantom``)."""
+
+    site: str = Field(description="The scanner style: site-a, site-b, site-c, or external.")
+    patients: int = Field(gt=0)
+    variant: Literal["default", "hard"] = "default"
+    seed: int = 0
+    planes: int = Field(default=5, gt=0, description="Axial planes of a stripped patient's slab (4 mm apart).")
+    faults: bool = Field(default=False, description="Native only: one patient lacks a sequence, one has a damaged file.")
+
+
+class Cohort(Strict):
+    """One cohort on disk."""
+
+    stage: Literal["native", "atlas", "stripped"] = Field(
+        description="native: whole heads in scanner space; atlas: registered to the atlas, with skull; stripped: "
+        "registered to the atlas and skull-stripped."
+    )
+    role: Literal["train", "test"] = Field(default="train", description="test: the external test set, looked at once.")
+    adapter: str = Field(default="folder", description="A file of mmdino/cohorts.")
+    path: str = Field(default="", description="Where it lies; empty for a phantom cohort.")
+    site: str = Field(default="", description="Scanner site, where the cohort has only one.")
+    phantom: PhantomCohort | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Cohort":
+        if bool(self.path) == (self.phantom is not None):
+            raise ValueError("a cohort needs either 'path' (found on disk) or 'phantom' (made), and not both")
+        return self
+
+
+class Preprocess(Strict):
+    """From native heads to stripped atlas space (settings measured in docs/benchmarks.md)."""
+
+    atlas: str = Field(default="mni152", description="mni152 (carried by nilearn), or the path of a skull-stripped atlas such as SRI24.")
+    registration: Literal["rigid", "affine"] = Field(default="rigid", description="t1c to atlas; rigid as in BraTS.")
+    brain_extraction: Literal["hd-bet-v1", "hd-bet-v2", "deepbet"] = "hd-bet-v1"
+    segmenter: str = Field(default="phantom", description="phantom (the model we ship), none, or a trained nnU-Net v2 model folder.")
+    seed: int = 0
+
+
+class Splits(Strict):
+    """Who trains, who validates, who is tested: by patient."""
+
+    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
+    labelled_fraction: float = Field(default=1.0, gt=0, le=1, description="Share of the labelled training patients whose label training may see.")
+    seed: int = 0
+
+
+class Bank(Strict):
+    """The slice bank: the crops that training and evaluation read (method.md, Data)."""
+
+    axes: list[Literal[0, 1, 2]] = Field(default=[0, 1, 2], min_length=1, description="0 sagittal, 1 coronal, 2 axial.")
+    min_tumour_voxels: int = Field(default=500, ge=1)
+    crop: int = Field(default=96, ge=16, description="Side of the crop in voxels.")
+
+
+class Evaluation(Strict):
+    """Intervals and protocols."""
+
+    bootstrap: int = Field(default=2000, ge=100)
+    protocols: list[Literal["refit", "transfer"]] = ["refit", "transfer"]
+
+
+class Study(Strict):
+    """The whole study (``config/studies/<name>.yaml``)."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    seeds: list[int] = Field(default=[0], min_length=1)
+    shards: int = Field(default=1, ge=1, description="Preprocessing jobs a cohort.")
+    cohorts: dict[str, Cohort] = Field(min_length=1)
+    preprocess: Preprocess = Preprocess()
+    splits: Splits = Splits()
+    bank: Bank = Bank()
+    evaluation: Evaluation = Evaluation()
+    methods: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings of a method at this study's scale.")
+    experiments: list[str] = Field(min_length=1, description="Run by default.")
+    more_experiments: list[str] = Field(default_factory=list, description="Targets of the same study, run on request.")
+    reference: str = Field(default="mm-dinov2", description="The arm that the others are compared with.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Study":
+        for names in (self.seeds, self.experiments, [*self.experiments, *self.more_experiments]):
+            twice = {str(name) for name in names if names.count(name) > 1}  # type: ignore[attr-defined]
+            if twice:
+                raise ValueError(f"listed twice: {', '.join(sorted(twice))}; name each once")
+        if not any(cohort.role == "train" for cohort in self.cohorts.values()):
+            raise ValueError("no cohort has 'role: train'; there is nothing to train on")
+        return self
+
+    @property
+    def is_phantom(self) -> bool:
+        """Whether any patient of the study is made up; every heading of its report then says so."""
+        return any(cohort.phantom for cohort in self.cohorts.values())
+
+
+class LoadedStudy:
+    """A study with its experiments resolved."""
+
+    def __init__(self, study: Study, path: Path):
+        self.study = study
+        self.path = path
+
+    @cached_property
+    def experiments(self) -> dict[str, Experiment]:
+        """All experiments of the study by name, the default ones first."""
+        folder = self.path.parent.parent / "experiments"
+        names = [*self.study.experiments, *self.study.more_experiments]
+        loaded = {name: load_experiment(folder / f"{name}.yaml") for name in names}
+        unknown = set(self.study.methods) - {experiment.method for experiment in loaded.values()}
+        if unknown:
+            name = min(unknown)
+            raise UserError(
+                f"{self.path}: 'methods.{name}' is used by no experiment{nearest(name, [e.method for e in loaded.values()])}"
+            )
+        return loaded
+
+    def settings(self, experiment: str) -> MethodSettings:
+        """Resolve one experiment's settings (method's defaults < this study's < the experiment's)."""
+        named = self.experiment(experiment)
+        return method_settings(named, self.study.methods.get(named.method, {}), str(self.path))
+
+    def experiment(self, name: str) -> Experiment:
+        """Return one experiment of the study."""
+        if name not in self.experiments:
+            raise UserError(f"{self.path}: the study has no experiment '{name}'{nearest(name, self.experiments)}")
+        return self.experiments[name]
+
+    def cohort(self, name: str) -> Cohort:
+        """Return one cohort of the study."""
+        if name not in self.study.cohorts:
+            raise UserError(f"{self.path}: the study has no cohort '{name}'{nearest(name, self.study.cohorts)}")
+        return self.study.cohorts[name]
+
+    def seeds(self, experiment: str) -> list[int]:
+        """Return the seeds with which an experiment runs."""
+        return self.experiment(experiment).seeds or self.study.seeds
+
+    def resolved(self, experiment: str) -> dict[str, Any]:
+        """Return everything that a run depends on, as plain values: the run's Snakemake params and its record."""
+        named = self.experiment(experiment)
+        return {"experiment": experiment, "method": named.method, "settings": self.settings(experiment).model_dump(mode="json")}
+
+
+def load_study(path: Path | str, check: bool = True) -> LoadedStudy:
+    """Read a study and, with ``check``, every experiment that it names, so that a typo is found before anything runs.
+
+    Raises:
+        UserError: naming the file, the key and the nearest right one.
+    """
+    loaded = LoadedStudy(parse(Study, read_yaml(path), path), Path(path))
+    if check:
+        for name in loaded.experiments:
+            loaded.settings(name)
+    return loaded

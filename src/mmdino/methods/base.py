@@ -1,0 +1,94 @@
+"""The small interface that every method offers, and by which training, prediction and evaluation know it.
+
+``mmdino/methods/<method>/settings.py`` holds ``Settings`` (light: no torch); ``method.py`` holds ``build`` and ``load``.
+"""
+
+import importlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmdino.config import MethodSettings
+from mmdino.dataset.bank import Slices
+from mmdino.dataset.patients import Patients
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment with one seed.
+
+    Attributes:
+        settings: the method's resolved settings.
+        seed: the only source of randomness; every draw is a function of it and of a counter (step, patient, view).
+        folder: ``results/<study>/runs/<experiment>/seed-<n>``.
+        patients: slice bank and splits. Methods read ``train`` and ``val`` patients; the test split is for prediction.
+    """
+
+    settings: Any
+    seed: int
+    folder: Path
+    patients: Patients
+
+
+class Encoder(Protocol):
+    """A fitted method, ready to be asked about patients."""
+
+    def features(self, slices: Slices, sequences: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """Return features by read-out (``cls``, ``patch``), each (N, D) float32, seeing only ``sequences``."""
+
+    def probabilities(self, slices: Slices, sequences: tuple[str, ...]) -> np.ndarray | None:
+        """Return class probabilities (N, 3) of the network's own output (read-out ``head``), or None if it has none."""
+
+
+class Trainable(ABC):
+    """What the training loop needs of a method; a method that isn't trained has ``steps = 0``."""
+
+    steps: int
+    evaluate_every: int  # steps between looks at the validation patients; 0: only at the end
+    network: nn.Module  # everything that is saved: student, teacher, heads, centres (as buffers)
+    optimizer: torch.optim.Optimizer | None
+
+    @abstractmethod
+    def batch(self, step: int) -> Any:
+        """Return the batch of a step: a function of the run's seed and ``step`` alone, so that a resume needs no sampler state."""
+
+    @abstractmethod
+    def schedule(self, step: int) -> dict[str, float]:
+        """Set learning rate, weight decay and the like for ``step``; return them for the log."""
+
+    @abstractmethod
+    def losses(self, batch: Any, step: int) -> dict[str, Tensor]:
+        """Return named scalars; ``loss`` is what is optimised, and the others are logged."""
+
+    def clip(self) -> None:  # noqa: B027
+        """Clip the gradients, if the method does."""
+
+    def after_step(self, step: int) -> None:  # noqa: B027
+        """Do what follows an optimiser step (teacher EMA, centres)."""
+
+    @abstractmethod
+    def encoder(self) -> Encoder:
+        """Return an encoder that shares the current weights."""
+
+
+class Method(Protocol):
+    """The two functions of a method's ``method.py``."""
+
+    def build(self, run: Run) -> Trainable:
+        """Return the trainable at step 0."""
+
+    def load(self, run: Run) -> Encoder:
+        """Return the encoder from ``run.folder / "model.safetensors"``."""
+
+
+def method(name: str) -> Method:
+    """Return a method's module by its name (``mm-dinov2``); ``mmdino.config`` has checked that it exists."""
+    return importlib.import_module(f"mmdino.methods.{name.replace('-', '_')}.method")  # type: ignore[return-value]
+
+
+__all__ = ["Encoder", "Method", "MethodSettings", "Run", "Trainable", "method"]

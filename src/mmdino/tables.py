@@ -1,0 +1,150 @@
+"""The tables that one step hands to the next: their columns, and the only functions that read or write them.
+
+Adding a column here is how a data contract changes; docs/data-contracts.md lists the same tables for people.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mmdino.errors import UserError
+from mmdino.files import atomic
+
+SEQUENCES = ("t1", "t1c", "t2", "flair")
+CLASSES = ("astrocytoma", "glioblastoma", "oligodendroglioma")
+STAGES = ("native", "atlas", "stripped")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data contract: what one row is, and the columns with their types (str, int, float or bool)."""
+
+    name: str
+    row: str
+    columns: dict[str, type]
+    key: tuple[str, ...]
+
+
+MANIFEST = Table(
+    "manifest",
+    "a session found on disk",
+    {
+        **dict.fromkeys(("subject", "session", "cohort", "site", "stage"), str),
+        **dict.fromkeys((*SEQUENCES, "seg"), str),  # paths; empty = missing
+        **dict.fromkeys(("label", "label_source", "patient", "excluded"), str),
+    },
+    key=("subject", "session"),
+)
+PREPROCESSED = Table(
+    "preprocessed",
+    "a session after preprocessing",
+    {
+        **dict.fromkeys(("subject", "session", "cohort"), str),
+        **dict.fromkeys((*SEQUENCES, "seg", "mask", "transforms", "figure"), str),  # paths; empty = missing
+        **dict.fromkeys(("seg_source", "status", "reason"), str),  # status: done | failed
+        "seconds": float,  # CPU seconds
+        "brain_ml": float,
+    },
+    key=("subject", "session"),
+)
+SPLITS = Table(
+    "splits",
+    "a patient",
+    {**dict.fromkeys(("patient", "subject", "cohort", "site", "split", "label"), str), "labelled": bool},
+    key=("patient",),
+)
+SLICES = Table(
+    "slices",
+    "a slice of the bank",
+    {"subject": str, "axis": int, "slice": int, "offset": int, "tumour_voxels": int},
+    key=("subject", "axis", "slice"),
+)
+PREDICTIONS = Table(
+    "predictions",
+    "a patient under one set of sequences, one protocol and one read-out",
+    {
+        **dict.fromkeys(("subject", "cohort", "split", "sequences", "protocol", "readout", "label"), str),
+        **dict.fromkeys((f"p_{name}" for name in CLASSES), float),
+    },
+    key=("subject", "sequences", "protocol", "readout"),
+)
+TRUTH = Table(
+    "truth",
+    "a phantom patient's true signs (for tests and the report only)",
+    {
+        **dict.fromkeys(("subject", "cohort", "site", "label", "enhancement"), str),
+        **dict.fromkeys(("necrosis", "oedema", "mismatch", "heterogeneity", "specks", "cortical", "indistinct"), bool),
+        "folder": str,  # native phantoms: true brain mask and transforms; else empty
+    },
+    key=("subject",),
+)
+
+
+def sequence_set(names: object) -> str:
+    """Return the canonical text of a set of sequences, e.g. ``t1+t1c+t2+flair``."""
+    given = set(names)  # type: ignore[call-overload]
+    return "+".join(name for name in SEQUENCES if name in given)
+
+
+def read_table(table: Table, path: Path | str) -> pd.DataFrame:
+    """Read and check a table (``.tsv`` or ``.parquet``); empty text cells come back as ``""``.
+
+    Raises:
+        UserError: the file is missing, lacks columns, or has two rows with the same key.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path}: there is no such {table.name} table; run the step that writes it (`snakemake {path}`)")
+    if path.suffix == ".parquet":
+        frame = pd.read_parquet(path)
+    else:
+        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    return conform(table, frame, path)
+
+
+def write_table(table: Table, frame: pd.DataFrame, path: Path | str) -> None:
+    """Check ``frame`` against the contract and write it atomically, columns in the contract's order."""
+    frame = conform(table, frame, path)
+    with atomic(path) as temporary:
+        if temporary.suffix == ".parquet":
+            frame.to_parquet(temporary, index=False)
+        else:
+            frame.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+
+
+def conform(table: Table, frame: pd.DataFrame, path: Path | str) -> pd.DataFrame:
+    """Return ``frame`` with exactly the contract's columns and types.
+
+    Raises:
+        UserError: columns are missing or unknown, a value has the wrong type, or a key occurs twice.
+    """
+    missing = [name for name in table.columns if name not in frame]
+    unknown = [name for name in frame if name not in table.columns]
+    if missing or unknown:
+        raise UserError(
+            f"{path}: is not a {table.name} table: missing columns {missing}, unknown columns {unknown}; "
+            "delete it and run the step that writes it again"
+        )
+    frame = frame[list(table.columns)].copy()
+    for name, kind in table.columns.items():
+        try:
+            frame[name] = _cast(frame[name], kind)
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{path}: column '{name}' of the {table.name} table: {error}") from None
+    twice = frame.duplicated(list(table.key))
+    if twice.any():
+        row = frame[twice].iloc[0]
+        named = ", ".join(f"{key}={row[key]}" for key in table.key)
+        raise UserError(f"{path}: two rows for {named}; each {table.name} row must be unique: remove or rename one")
+    return frame.reset_index(drop=True)
+
+
+def _cast(column: pd.Series, kind: type) -> pd.Series:
+    if kind is str:
+        return column.fillna("").astype(str)
+    if kind is bool:
+        return column.map({"True": True, "False": False, True: True, False: False}).astype(bool)
+    if kind is int:
+        return column.astype("int64")
+    return pd.to_numeric(column.replace("", "nan")).astype("float64")
