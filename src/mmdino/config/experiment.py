@@ -1,7 +1,6 @@
 """An experiment: one YAML that names a method, what it changes, and the question that it answers."""
 
 import importlib
-import pkgutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,11 +48,8 @@ def load_experiment(path: Path | str) -> Experiment:
 
 def known_methods() -> list[str]:
     """Return the names of the folders of ``mmdino/methods`` that hold a ``settings.py``."""
-    import mmdino.methods
-
-    folder = Path(mmdino.methods.__path__[0])
-    names = [found.name for found in pkgutil.iter_modules([str(folder)]) if found.ispkg]
-    return [name.replace("_", "-") for name in names if (folder / name / "settings.py").exists()]
+    folder = Path(__file__).parents[1] / "methods"
+    return sorted(found.parent.name.replace("_", "-") for found in folder.glob("*/settings.py"))
 
 
 def method_settings(experiment: Experiment, study_overrides: dict[str, Any], where: str) -> MethodSettings:
