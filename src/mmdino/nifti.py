@@ -1,0 +1,231 @@
+"""NIfTI volumes: read with the checks that keep bad files out of results, written with equal bytes every time."""
+
+import gzip
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from mmdino.errors import UserError
+from mmdino.files import atomic
+
+TOLERANCE_MM = 0.1
+
+
+class BadVolume(UserError):
+    """A volume that cannot be used: the message names the file, says what is wrong with it and what to do."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A 3-D array with the 4×4 affine that takes voxel indices to millimetres (RAS+)."""
+
+    array: NDArray
+    affine: NDArray[np.float64]
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """Voxel sizes in millimetres, shape (3,)."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in millilitres."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+
+def read_volume(path: Path | str) -> Volume:
+    """Read a scan; its array has the type on disk (float32 where the header scales it).
+
+    A trailing fourth dimension of length one is dropped. Where only one of qform and sform is set, that one counts.
+
+    Raises:
+        BadVolume: the file is missing, truncated or no NIfTI; not 3-D; its affine is unset, zero or singular; its qform
+            and sform put a corner more than 0.1 mm apart; or it holds NaN, infinity or one value everywhere.
+    """
+    image = _open(path)
+    affine = _affine(image, path)
+    array = _data(image, path)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = int((~np.isfinite(array)).sum())
+        raise _bad(
+            path,
+            f"has {bad} voxels that are NaN or infinite",
+            "export the scan again, or set them to 0 if they are background",
+        )
+    if array.size and array.min() == array.max():
+        raise _bad(
+            path,
+            f"holds the value {array.flat[0]} everywhere",
+            "export the scan again, or leave the file out if there is none",
+        )
+    return Volume(array, affine)
+
+
+def read_labels(path: Path | str) -> Volume:
+    """Read a segmentation as uint8.
+
+    Raises:
+        BadVolume: as for :func:`read_volume`, or a label is not a whole number in 0…255, or no voxel is labelled.
+    """
+    image = _open(path)
+    affine = _affine(image, path)
+    array = _data(image, path)
+    with np.errstate(invalid="ignore"):
+        labels = array.astype(np.uint8)
+    if not np.array_equal(labels, array):
+        value = array[labels != array].flat[0]
+        raise _bad(
+            path,
+            f"has the label {value}, and labels are whole numbers from 0 to 255",
+            "export the segmentation with nearest-neighbour resampling",
+        )
+    if not labels.any():
+        raise _bad(
+            path,
+            "is an empty segmentation (no voxel is labelled)",
+            "segment the tumour, or leave the file out to have it segmented",
+        )
+    return Volume(labels, affine)
+
+
+def same_space(a: Volume, b: Volume) -> bool:
+    """Return whether two volumes lie on the same grid: equal shapes, and all corners within 0.1 mm."""
+    return a.array.shape == b.array.shape and _apart(a.affine, b.affine, a.array.shape) <= TOLERANCE_MM
+
+
+def require_same_space(volumes: Mapping[str, Volume]) -> None:
+    """Check that a patient's volumes, given by path, share one grid.
+
+    Raises:
+        BadVolume: naming the first that differs from the first given.
+    """
+    paths = list(volumes)
+    for path in paths[1:]:
+        first, other = volumes[paths[0]], volumes[path]
+        if not same_space(first, other):
+            what = (
+                f"its grid {other.array.shape} is not {first.array.shape}"
+                if first.array.shape != other.array.shape
+                else f"its corners lie up to {_apart(first.affine, other.affine, first.array.shape):.1f} mm away"
+            )
+            raise _bad(
+                path,
+                f"is not in the space of {paths[0]}: {what}",
+                "declare the cohort `stage: native` to have it registered, or mend the header",
+            )
+
+
+def write_volume(array: NDArray, affine: NDArray, path: Path | str) -> None:
+    """Write a volume atomically; equal input gives equal bytes.
+
+    The type is kept, but bool becomes uint8, and 64-bit numbers become 32-bit ones. qform and sform are both set,
+    unless the affine is sheared, which a qform cannot say.
+    """
+    narrower = {"b": np.uint8, "f8": np.float32, "i8": np.int32, "u8": np.uint32}
+    kept = array.dtype.kind + ("" if array.dtype.kind == "b" else str(array.dtype.itemsize))
+    image = nib.Nifti1Image(np.ascontiguousarray(array, narrower.get(kept, array.dtype)), affine)
+    image.set_sform(affine, code=1)
+    image.set_qform(affine, code=1)
+    if _apart(image.get_qform(), affine, array.shape) > TOLERANCE_MM / 10:
+        image.header["qform_code"] = 0
+    image.header.set_xyzt_units("mm", "sec")
+    content = image.to_bytes()
+    with atomic(path) as temporary:
+        if temporary.suffix == ".gz":
+            content = gzip.compress(content, compresslevel=1, mtime=0)
+        temporary.write_bytes(content)
+
+
+def _bad(path: Path | str, wrong: str, remedy: str) -> BadVolume:
+    return BadVolume(f"{path}: {wrong}; {remedy}")
+
+
+def _open(path: Path | str) -> nib.Nifti1Pair:
+    try:
+        image = nib.load(path)
+    except FileNotFoundError:
+        raise _bad(path, "there is no such file", "mend the path in the manifest or put the file there") from None
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+        raise _bad(
+            path, f"is not a readable NIfTI file ({_one_line(error)})", "download or convert it again (dcm2niix)"
+        ) from None
+    if not isinstance(image, nib.Nifti1Pair):
+        raise _bad(path, f"is not NIfTI but {type(image).__name__}", "convert it to .nii.gz")
+    shape = image.shape
+    if len(shape) < 3 or any(length > 1 for length in shape[3:]):
+        raise _bad(
+            path,
+            f"has {len(shape)} dimensions {shape}, and one 3-D volume is needed",
+            "extract the volume that you mean",
+        )
+    if 0 in shape:
+        raise _bad(path, f"holds no voxels {shape}", "convert it again (dcm2niix)")
+    return image
+
+
+def _data(image: nib.Nifti1Pair, path: Path | str) -> NDArray:
+    try:
+        array = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, zlib.error, ValueError, MemoryError) as error:
+        raise _bad(path, f"is truncated or damaged ({_one_line(error)})", "download or convert it again") from None
+    if array.dtype.kind not in "uif":
+        raise _bad(path, f"holds {array.dtype} values instead of numbers", "export it in greyscale")
+    if array.dtype.itemsize == 8:
+        array = array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
+    return np.ascontiguousarray(array.reshape(array.shape[:3])).astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _affine(image: nib.Nifti1Pair, path: Path | str) -> NDArray[np.float64]:
+    """Return the affine that both of qform and sform give, or the one of them that is set."""
+    sform = image.get_sform(coded=True)[0]
+    try:
+        qform = image.get_qform(coded=True)[0]
+    except (HeaderDataError, ValueError) as error:
+        raise _bad(path, f"has an unusable qform ({_one_line(error)})", "convert it again (dcm2niix)") from None
+    given = {name: form for name, form in (("sform", sform), ("qform", qform)) if form is not None}
+    if not given:
+        raise _bad(
+            path,
+            "has neither a qform nor an sform, so left and right are unknown",
+            "convert it again (dcm2niix) or set the header's affine",
+        )
+    for name, form in given.items():
+        if _singular(form):
+            raise _bad(
+                path,
+                f"has a zero or singular affine ({name})",
+                "convert it again (dcm2niix) or set the header's affine",
+            )
+    if len(given) == 2:
+        apart = _apart(given["sform"], given["qform"], image.shape[:3])
+        if apart > TOLERANCE_MM:
+            raise _bad(
+                path,
+                f"has a qform and an sform that disagree by {apart:.1f} mm",
+                "keep the right one: set the other's code to 0 (fslorient, nibabel)",
+            )
+    return np.asarray(next(iter(given.values())), np.float64)
+
+
+def _singular(affine: NDArray) -> bool:
+    if not np.isfinite(affine).all():
+        return True
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    return bool(sizes.min() < 1e-3 or abs(np.linalg.det(affine[:3, :3])) < 1e-3 * sizes.prod())
+
+
+def _apart(a: NDArray, b: NDArray, shape: tuple[int, ...]) -> float:
+    """Return the largest distance in mm between the places that two affines give to a corner of the grid."""
+    corners = np.array([[i, j, k, 1] for i in (0, shape[0] - 1) for j in (0, shape[1] - 1) for k in (0, shape[2] - 1)])
+    return float(np.linalg.norm((corners @ (np.asarray(a) - np.asarray(b)).T)[:, :3], axis=1).max())
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
