@@ -1,0 +1,132 @@
+"""The classifier on frozen features: L2 logistic regression, its strength chosen on a hold-out of train."""
+
+import copy
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import matthews_corrcoef
+
+from mmdino.errors import UserError
+
+STRENGTHS = 10 ** np.linspace(-6, 5, 45)
+HOLDOUT = 0.1
+FALLBACK = 1.0  # the strength where there are too few patients to choose one
+TOLERANCE = 1e-4  # with warm starts: the same best C as 1e-12 from cold, seven times as fast (docs/benchmarks.md)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted regression.
+
+    Attributes:
+        C: inverse regularisation strength.
+        scores: MCC on the hold-out by strength (45,), or None where there was no hold-out.
+        note: why ``C`` is a fixed value, or "".
+    """
+
+    C: float
+    scores: np.ndarray | None
+    note: str
+    classes: int
+    centre: np.ndarray
+    scale: np.ndarray
+    model: LogisticRegression | None
+    present: np.ndarray
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """Return class probabilities (N, classes) float64; a class that training never saw has 0."""
+        probabilities = np.zeros((len(features), self.classes))
+        if self.model is None:
+            probabilities[:, self.present] = 1.0
+        elif len(features):
+            probabilities[:, self.present] = self.model.predict_proba((features - self.centre) / self.scale)
+        return probabilities
+
+
+def fit_sweep(
+    features: np.ndarray, labels: np.ndarray, seed: int, classes: int = 3, standardise: bool = True
+) -> Fitted:
+    """Fit L2 multinomial logistic regression with the strength that is best by MCC on a stratified hold-out.
+
+    45 values C = 10^linspace(-6, 5) are tried on 90 % of the patients, each started from the last; of equally good ones
+    the strongest regularisation wins; the regression is then refitted on all (method.md, Evaluation). Where the
+    hold-out would have fewer than three patients or a single class, C = 1 and ``note`` says so.
+
+    Args:
+        features: (N, D), one row a training patient.
+        labels: (N,) int in 0…classes-1.
+        seed: chooses the hold-out; nothing else is random.
+        standardise: z-score each feature by the training patients' mean and standard deviation.
+
+    Raises:
+        UserError: there is no patient, or a feature is NaN or infinite.
+    """
+    features, labels = np.asarray(features, dtype=np.float64), np.asarray(labels)
+    _check(features, labels, classes)
+    centre, scale = _standard(features) if standardise else (np.zeros(features.shape[1]), np.ones(features.shape[1]))
+    scaled = (features - centre) / scale
+    present = np.unique(labels)
+    if len(present) == 1:
+        note = "all training patients have one class: it is always predicted"
+        return Fitted(FALLBACK, None, note, classes, centre, scale, None, present)
+    held = holdout(labels, seed)
+    if held.sum() < 3 or len(np.unique(labels[held])) < 2 or len(np.unique(labels[~held])) < len(present):
+        note = f"C fixed at {FALLBACK:g}: {len(labels)} training patients are too few for a hold-out"
+        model = _fit(LogisticRegression(C=FALLBACK, tol=TOLERANCE, max_iter=1000), scaled, labels)
+        return Fitted(FALLBACK, None, note, classes, centre, scale, model, present)
+    model, scores = _sweep(scaled, labels, held)
+    return Fitted(float(model.C), scores, "", classes, centre, scale, _fit(model, scaled, labels), present)
+
+
+def holdout(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return a mask (N,) of about a tenth of each class, drawn by ``seed``; a class of four or fewer gives none."""
+    rng = np.random.default_rng([seed, 45])
+    held = np.zeros(len(labels), dtype=bool)
+    for name in np.unique(labels):
+        members = np.flatnonzero(labels == name)
+        held[rng.permutation(members)[: round(HOLDOUT * len(members))]] = True
+    return held
+
+
+def _check(features: np.ndarray, labels: np.ndarray, classes: int) -> None:
+    if features.ndim != 2 or labels.shape != features.shape[:1]:
+        raise ValueError(f"features {features.shape} and labels {labels.shape} don't match (N, D) and (N,)")
+    if not len(labels):
+        raise UserError("logistic regression: there is no labelled training patient; check `labelled` in splits.tsv")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels must lie in 0…{classes - 1}, but go from {labels.min()} to {labels.max()}")
+    if not np.isfinite(features).all():
+        bad = int((~np.isfinite(features).all(axis=1)).sum())
+        raise UserError(
+            f"logistic regression: features of {bad} of {len(features)} training patients are NaN or infinite; "
+            "training has diverged: look at log.jsonl, lower the learning rate and train again"
+        )
+
+
+def _standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation by feature; a constant feature is left unscaled (and so becomes 0)."""
+    deviation = features.std(axis=0)
+    constant = deviation <= 1e-12 * np.maximum(1.0, np.abs(features).max(axis=0))
+    return features.mean(axis=0), np.where(constant, 1.0, deviation)
+
+
+def _sweep(features: np.ndarray, labels: np.ndarray, held: np.ndarray) -> tuple[LogisticRegression, np.ndarray]:
+    """Return the best model, fitted without the hold-out, and the hold-out's MCC by strength."""
+    model = LogisticRegression(tol=TOLERANCE, max_iter=1000, warm_start=True)
+    best, scores = model, np.empty(len(STRENGTHS))
+    for index, strength in enumerate(STRENGTHS):
+        model.C = float(strength)
+        _fit(model, features[~held], labels[~held])
+        scores[index] = matthews_corrcoef(labels[held], model.predict(features[held]))
+        if index == 0 or scores[index] > scores[:index].max():
+            best = copy.deepcopy(model)
+    return best, scores
+
+
+def _fit(model: LogisticRegression, features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(features, labels)

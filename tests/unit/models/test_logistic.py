@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import matthews_corrcoef
+
+from mmdino.errors import UserError
+from mmdino.models.logistic import STRENGTHS, fit_sweep, holdout
+
+
+def blobs(patients: int, width: int = 12, seed: int = 0, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(3, patients, p=[0.3, 0.45, 0.25])
+    centres = rng.normal(size=(3, width)) * spread
+    return (centres[labels] + rng.normal(size=(patients, width))).astype(np.float32), labels
+
+
+def test_separates_classes_and_gives_probabilities():
+    features, labels = blobs(500)
+    fitted = fit_sweep(features[:300], labels[:300], seed=0)
+    probabilities = fitted.predict_proba(features[300:])
+    assert np.allclose(probabilities.sum(axis=1), 1)
+    assert matthews_corrcoef(labels[300:], probabilities.argmax(axis=1)) > 0.8
+
+
+def test_chooses_the_strength_that_cold_fits_choose():
+    features, labels = blobs(160, spread=0.4)
+    fitted = fit_sweep(features, labels, seed=3, standardise=False)
+    held = holdout(labels, 3)
+    cold = [
+        matthews_corrcoef(
+            labels[held],
+            LogisticRegression(C=c, tol=1e-10, max_iter=10000)
+            .fit(features[~held], labels[~held])
+            .predict(features[held]),
+        )
+        for c in STRENGTHS
+    ]
+    assert np.isclose(fitted.C, STRENGTHS[int(np.argmax(cold))], rtol=1e-12)
+    refitted = LogisticRegression(C=fitted.C, tol=1e-10, max_iter=10000).fit(features, labels)
+    agree = fitted.predict_proba(features).argmax(axis=1) == refitted.predict(features)
+    assert agree.mean() >= 0.995
+
+
+def test_holdout_is_a_stratified_tenth():
+    labels = np.repeat([0, 1, 2], [60, 200, 40])
+    held = holdout(labels, 1)
+    assert np.bincount(labels[held]).tolist() == [6, 20, 4]
+    assert not np.array_equal(held, holdout(labels, 2))
+
+
+def test_same_seed_gives_identical_bits():
+    features, labels = blobs(80)
+    first, second = (fit_sweep(features, labels, seed=5).predict_proba(features) for _ in range(2))
+    assert first.tobytes() == second.tobytes()
+
+
+def test_nine_patients_get_a_fixed_strength_and_say_so():
+    features, _ = blobs(9)
+    fitted = fit_sweep(features, np.array([0, 1, 2] * 3), seed=0)
+    assert fitted.C == 1
+    assert fitted.scores is None
+    assert "9 training patients" in fitted.note
+
+
+def test_a_class_never_seen_has_probability_zero():
+    features, labels = blobs(100)
+    kept = labels != 1
+    probabilities = fit_sweep(features[kept], labels[kept], seed=0).predict_proba(features)
+    assert probabilities.shape == (100, 3)
+    assert (probabilities[:, 1] == 0).all()
+    assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+def test_a_single_class_is_always_predicted():
+    fitted = fit_sweep(np.ones((5, 3)), np.full(5, 2), seed=0)
+    assert fitted.predict_proba(np.zeros((2, 3))).tolist() == [[0, 0, 1], [0, 0, 1]]
+
+
+def test_constant_features_change_nothing():
+    features, labels = blobs(100)
+    padded = np.c_[features, np.full((100, 2), 7.0)]
+    same = fit_sweep(padded, labels, seed=0).predict_proba(padded)
+    assert np.allclose(same, fit_sweep(features, labels, seed=0).predict_proba(features), atol=1e-6)
+
+
+def test_standardising_makes_units_irrelevant():
+    features, labels = blobs(100)
+    units = np.logspace(-4, 4, features.shape[1])
+    first = fit_sweep(features.astype(float), labels, seed=0).predict_proba(features.astype(float))
+    second = fit_sweep(features * units, labels, seed=0).predict_proba(features * units)
+    assert np.allclose(first, second, atol=1e-6)
+
+
+def test_nan_features_are_named():
+    features, labels = blobs(20)
+    features[3, 2] = np.nan
+    with pytest.raises(UserError, match="1 of 20 training patients are NaN"):
+        fit_sweep(features, labels, seed=0)
+
+
+def test_no_patient_is_refused():
+    with pytest.raises(UserError, match="no labelled training patient"):
+        fit_sweep(np.zeros((0, 3)), np.zeros(0, dtype=int), seed=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(patients=st.integers(1, 40), width=st.integers(1, 6), classes=st.integers(1, 3), seed=st.integers(0, 99))
+def test_any_small_cohort_gives_finite_probabilities(patients, width, classes, seed):
+    rng = np.random.default_rng(seed)
+    features, labels = rng.normal(size=(patients, width)), rng.integers(0, classes, patients)
+    probabilities = fit_sweep(features, labels, seed=seed).predict_proba(features)
+    assert np.isfinite(probabilities).all()
+    assert np.allclose(probabilities.sum(axis=1), 1)
