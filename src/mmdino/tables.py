@@ -60,6 +60,7 @@ SLICES = Table(
     {"subject": str, "axis": int, "slice": int, "offset": int, "tumour_voxels": int},
     key=("subject", "axis", "slice"),
 )
+FAILURES = Table("failures", "a patient left out of the slice bank", {"subject": str, "reason": str}, key=("subject",))
 PREDICTIONS = Table(
     "predictions",
     "a patient under one set of sequences, one protocol and one read-out",

@@ -1,0 +1,145 @@
+"""The slice bank: every crop that training or evaluation may ask for, cut once and memory-mapped.
+
+A bank folder holds, for each row, ``images.npy`` (float16; t1, t1c, t2, flair), ``tumour.npy`` (uint8, 1 = tumour) and
+``present.npy`` (bool; which sequences the patient has); ``index.parquet`` says what a row is, ``failures.tsv`` who was
+left out and why, and ``meta.json`` the version, the settings and a key of the content.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mmdino.errors import UserError
+from mmdino.files import content_key, read_json
+from mmdino.tables import SLICES, read_table
+
+VERSION = 1
+AXIAL = 2
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Crops in memory.
+
+    Rows (H) run along the first remaining axis of the volume: left to right in axial and coronal crops.
+
+    Attributes:
+        images: (n, 4, H, W) float32 in [0, 1], in the order of ``tables.SEQUENCES``; an absent sequence is 0.
+        tumour: (n, H, W) uint8, 1 in the tumour.
+        present: (n, 4) bool, which sequences the patient has.
+    """
+
+    images: NDArray[np.float32]
+    tumour: NDArray[np.uint8]
+    present: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class SliceBank:
+    """Banks of one or more cohorts, read as one. Rows are numbered through; a subject occurs in one of them only."""
+
+    def __init__(self, folders: list[Path], metas: list[dict], indices: list[pd.DataFrame]):
+        self._images = [_mapped(folder, "images", meta) for folder, meta in zip(folders, metas)]
+        self._tumour = [_mapped(folder, "tumour", meta) for folder, meta in zip(folders, metas)]
+        self._present = np.concatenate(
+            [np.array(_mapped(folder, "present", meta)) for folder, meta in zip(folders, metas)]
+        )
+        self._ends = np.cumsum([meta["rows"] for meta in metas])
+        self.index: pd.DataFrame = pd.concat(indices, ignore_index=True)
+        self.crop: int = metas[0]["settings"]["crop"]
+        self.key: str = content_key([meta["key"] for meta in metas])
+        self._rows: dict[str, NDArray[np.int64]] = {
+            str(subject): np.asarray(rows) for subject, rows in self.index.groupby("subject").indices.items()
+        }
+        self._axis = self.index["axis"].to_numpy()
+        self._voxels = self.index["tumour_voxels"].to_numpy()
+
+    @classmethod
+    def open(cls, folders: Sequence[Path | str]) -> "SliceBank":
+        """Open bank folders.
+
+        Raises:
+            UserError: one is missing, half built, of another version or of other settings than the first, or a subject
+                lies in two of them.
+        """
+        paths = [Path(folder) for folder in folders]
+        metas = [_meta(folder) for folder in paths]
+        for folder, meta in zip(paths, metas):
+            if meta["settings"] != metas[0]["settings"]:
+                raise _refused(folder, f"was built with other settings than {paths[0]}")
+        indices = [read_table(SLICES, folder / "index.parquet") for folder in paths]
+        owner: dict[str, Path] = {}
+        for folder, index in zip(paths, indices):
+            for subject in index["subject"].unique():
+                if subject in owner:
+                    raise UserError(
+                        f"{folder}: subject '{subject}' also lies in {owner[subject]}; ids must differ between cohorts: "
+                        "rename one, or leave one out"
+                    )
+                owner[subject] = folder
+        return cls(paths, metas, indices)
+
+    @property
+    def subjects(self) -> list[str]:
+        """Return everybody with slices, sorted."""
+        return sorted(self._rows)
+
+    def read(self, rows: Iterable[int] | NDArray[np.int64]) -> Slices:
+        """Return the crops of some rows, in the order given (a row may come twice)."""
+        wanted = np.asarray(list(rows) if not isinstance(rows, np.ndarray) else rows, np.int64)
+        images = np.empty((len(wanted), *self._images[0].shape[1:]), np.float32)
+        tumour = np.empty((len(wanted), *self._tumour[0].shape[1:]), np.uint8)
+        which = np.searchsorted(self._ends, wanted, side="right")
+        for number in np.unique(which):
+            there = which == number
+            local = wanted[there] - (self._ends[number - 1] if number else 0)
+            images[there] = self._images[number][local]
+            tumour[there] = self._tumour[number][local]
+        return Slices(images, tumour, self._present[wanted])
+
+    def training_rows(self, subject: str, axis: int | None = None) -> NDArray[np.int64]:
+        """Return a subject's rows (≥ min_tumour_voxels, else the slice with most), of all axes or of one."""
+        rows = self._rows[subject]
+        return rows if axis is None else rows[self._axis[rows] == axis]
+
+    def draw(self, subject: str, generator: np.random.Generator) -> int:
+        """Draw a training row: the axis uniformly, then the slice uniformly (the paper's rule)."""
+        axes = np.unique(self._axis[self._rows[subject]])
+        return int(generator.choice(self.training_rows(subject, int(generator.choice(axes)))))
+
+    def evaluation_row(self, subject: str) -> int:
+        """Return the row of the axial slice with the most tumour (of equals the lowest)."""
+        rows = self.training_rows(subject, AXIAL)
+        return int(rows[self._voxels[rows].argmax()])
+
+
+def _meta(folder: Path) -> dict:
+    if not (folder / "meta.json").exists():
+        raise _refused(folder, "is no slice bank, or only half of one")
+    meta = read_json(folder / "meta.json")
+    if meta.get("version") != VERSION:
+        raise _refused(
+            folder, f"is a slice bank of version {meta.get('version')}, and this program reads version {VERSION}"
+        )
+    return meta
+
+
+def _mapped(folder: Path, name: str, meta: dict) -> NDArray:
+    path = folder / f"{name}.npy"
+    try:
+        array = np.load(path, mmap_mode="r" if meta["rows"] else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _refused(path, f"cannot be read ({' '.join(str(error).split())})") from None
+    if len(array) != meta["rows"]:
+        raise _refused(path, f"holds {len(array)} rows, and meta.json says {meta['rows']}")
+    return array
+
+
+def _refused(path: Path, wrong: str) -> UserError:
+    return UserError(f"{path}: {wrong}; delete it and run the step that writes it again (`mmdino bank`)")

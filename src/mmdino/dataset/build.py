@@ -1,0 +1,145 @@
+"""Building a slice bank: each volume is read once, its crops are appended to the arrays on disk, nothing is kept."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from numpy.typing import DTypeLike, NDArray
+from rich.console import Console
+from rich.progress import track
+
+from mmdino.config import Bank
+from mmdino.dataset import slices
+from mmdino.dataset.bank import AXIAL, VERSION, Slices
+from mmdino.errors import UserError
+from mmdino.files import atomic_folder, write_json
+from mmdino.nifti import Volume, read_labels, read_volume, require_same_space
+from mmdino.tables import FAILURES, SEQUENCES, SLICES, write_table
+
+
+def build_bank(preprocessed: pd.DataFrame, settings: Bank, folder: Path | str, progress: bool = True) -> None:
+    """Cut the crops of a cohort's patients (``tables.PREPROCESSED``, status ``done``) into a bank folder.
+
+    A patient whose volumes cannot be used becomes a row of the folder's ``failures.tsv``, and the others go on. The
+    folder appears only when it is whole. Memory is bounded by one patient.
+
+    Raises:
+        UserError: the axial slices, by which patients are evaluated, are not asked for; or the disk is full.
+    """
+    if AXIAL not in settings.axes:
+        raise UserError(f"bank.axes is {settings.axes}: patients are evaluated on axial slices; add {AXIAL}")
+    patients = preprocessed[preprocessed["status"] == "done"].sort_values(["subject", "session"])
+    patients = patients.drop_duplicates("subject").to_dict("records")
+    console = Console(stderr=True)
+    quiet = not progress or not console.is_terminal
+    shape = (settings.crop, settings.crop)
+    rows: list[dict] = []
+    failures: list[dict] = []
+    with (
+        atomic_folder(folder) as temporary,
+        _Growing(temporary / "images.npy", np.float16, (len(SEQUENCES), *shape)) as images,
+        _Growing(temporary / "tumour.npy", np.uint8, shape) as tumour,
+        _Growing(temporary / "present.npy", np.bool_, (len(SEQUENCES),)) as present,
+    ):
+        for patient in track(patients, f"slices of {len(patients)} patients", console=console, disable=quiet):
+            try:
+                crops, found = patient_slices(patient, settings)
+            except Exception as error:  # whatever is wrong with one patient must not stop the others
+                reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                failures.append({"subject": patient["subject"], "reason": " ".join(reason.split())})
+                continue
+            images.append(crops.images)
+            tumour.append(crops.tumour)
+            present.append(crops.present)
+            rows += [
+                {"subject": patient["subject"], "offset": len(rows) + number, **row} for number, row in enumerate(found)
+            ]
+        write_table(SLICES, pd.DataFrame(rows, columns=list(SLICES.columns)), temporary / "index.parquet")
+        write_table(FAILURES, pd.DataFrame(failures, columns=list(FAILURES.columns)), temporary / "failures.tsv")
+        key = hashlib.blake2b(digest_size=8)
+        for part in (images.digest, tumour.digest, present.digest, repr(rows).encode()):
+            key.update(part)
+        meta = {"version": VERSION, "settings": settings.model_dump(), "rows": len(rows), "key": key.hexdigest()}
+        write_json(temporary / "meta.json", meta)
+
+
+def patient_slices(paths: Mapping[str, str], settings: Bank) -> tuple[Slices, list[dict]]:
+    """Return one patient's crops, and for each its axis, slice and tumour voxels.
+
+    Args:
+        paths: by sequence and ``seg``; an empty path is a missing sequence. Volumes are turned to RAS first, so that an
+            axis means the same in every cohort.
+
+    Raises:
+        UserError: a volume cannot be used, they do not share one grid, there is no tumour, or no sequence.
+    """
+    given = [name for name in SEQUENCES if paths[name]]
+    if not given or not paths["seg"]:
+        missing = "tumour segmentation" if given else "sequence"
+        raise UserError(f"subject '{paths['subject']}' has no {missing}; without one no slice can be chosen")
+    volumes = {paths[name]: read_volume(paths[name]) for name in given}
+    segmentation = read_labels(paths["seg"])
+    require_same_space({**volumes, paths["seg"]: segmentation})
+    tumour = _ras(segmentation) > 0
+    images = np.zeros((len(SEQUENCES), *tumour.shape), np.float32)
+    for name in given:
+        images[SEQUENCES.index(name)] = _ras(volumes[paths[name]])
+
+    cut_images, cut_tumour, rows = [], [], []
+    for axis in sorted(set(settings.axes)):
+        counts = slices.tumour_voxels(tumour, axis)
+        for number in slices.training_slices(counts, settings.min_tumour_voxels):
+            plane = tumour.take(number, axis)
+            start = slices.crop_start(plane, settings.crop)
+            cut_images.append(slices.scale(slices.crop(images.take(number, axis + 1), start, settings.crop)))
+            cut_tumour.append(slices.crop(plane, start, settings.crop))
+            rows.append({"axis": axis, "slice": int(number), "tumour_voxels": int(counts[number])})
+    present = np.tile([bool(paths[name]) for name in SEQUENCES], (len(rows), 1))
+    return Slices(np.stack(cut_images), np.stack(cut_tumour).astype(np.uint8), present), rows
+
+
+def _ras(volume: Volume) -> NDArray:
+    """Return the array with its axes turned and flipped to left→right, posterior→anterior, inferior→superior."""
+    return nib.orientations.apply_orientation(volume.array, nib.orientations.io_orientation(volume.affine))
+
+
+class _Growing:
+    """A ``.npy`` file that grows row by row (numpy leaves room in the header for that), and the hash of its content."""
+
+    def __init__(self, path: Path, dtype: DTypeLike, shape: tuple[int, ...]):
+        self._dtype, self._shape, self._rows = np.dtype(dtype), shape, 0
+        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 - closed by __exit__
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._write_header()
+
+    def append(self, rows: NDArray) -> None:
+        content = np.ascontiguousarray(rows, self._dtype).tobytes()
+        self._file.write(content)
+        self._hash.update(content)
+        self._rows += len(rows)
+
+    @property
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+    def _write_header(self) -> None:
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._rows, *self._shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def __enter__(self) -> "_Growing":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._file:
+            self._file.seek(0)
+            self._write_header()
+            self._file.flush()
+            os.fsync(self._file.fileno())

@@ -1,0 +1,55 @@
+"""The patients of a study: their slices, their split, and the labels that training may see."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mmdino.dataset.bank import SliceBank, Slices
+from mmdino.files import content_key
+from mmdino.tables import CLASSES
+
+UNLABELLED = -1
+
+
+class Patients:
+    """A slice bank and the splits table (``tables.SPLITS``) seen together; patients without slices are left out.
+
+    A test label cannot be got by accident: :meth:`targets` hides it, and only evaluation calls :meth:`labels`.
+    """
+
+    def __init__(self, bank: SliceBank, splits: pd.DataFrame):
+        self.bank = bank
+        self.splits = splits[splits["subject"].isin(bank.subjects)].set_index("subject", drop=False).sort_index()
+
+    def select(self, split: str, labelled: bool | None = None) -> list[str]:
+        """Return the subjects of a split (train, val, test), sorted; of the labelled or the unlabelled only if asked."""
+        chosen = self.splits[self.splits["split"] == split]
+        if labelled is not None:
+            chosen = chosen[chosen["labelled"] == labelled]
+        return list(chosen["subject"])
+
+    def targets(self, subjects: Sequence[str]) -> NDArray[np.int64]:
+        """Return (N,) indices into ``tables.CLASSES`` that training and model selection may use; else −1 (also for test)."""
+        rows = self.splits.loc[list(subjects)]
+        hidden = ~rows["labelled"].to_numpy() | (rows["split"] == "test").to_numpy()
+        return np.where(hidden, UNLABELLED, self.labels(subjects))
+
+    def labels(self, subjects: Sequence[str]) -> NDArray[np.int64]:
+        """Return (N,) true classes of any split, −1 where unknown. For evaluation only."""
+        known = {name: index for index, name in enumerate(CLASSES)}
+        found = [known.get(label, UNLABELLED) for label in self.splits.loc[list(subjects), "label"]]
+        return np.array(found, np.int64)
+
+    def cohorts(self, subjects: Sequence[str]) -> list[str]:
+        """Return the cohort of each subject."""
+        return list(self.splits.loc[list(subjects), "cohort"])
+
+    def evaluation_slices(self, subjects: Sequence[str]) -> Slices:
+        """Return one slice a patient, in the order given: the axial one with the most tumour."""
+        return self.bank.read([self.bank.evaluation_row(subject) for subject in subjects])
+
+    def fingerprint(self) -> str:
+        """Return a key that changes with any image, split or label that a run may have seen."""
+        return content_key([self.bank.key, self.splits.to_dict("list")])

@@ -1,0 +1,76 @@
+"""Who trains, who validates and who is tested: decided by patient, so that no patient is on two sides.
+
+Ranks come from a hash of the patient and the seed. So a larger ``labelled_fraction`` keeps every patient of a smaller
+one, and a new patient moves at most one other, of its own cohort and class.
+"""
+
+import pandas as pd
+
+from mmdino.config import Study
+from mmdino.errors import UserError
+from mmdino.files import stable_hash
+from mmdino.tables import CLASSES, SPLITS
+
+
+def make_splits(study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame) -> pd.DataFrame:
+    """Return the splits table (``tables.SPLITS``) of all cohorts' manifests and preprocessed tables.
+
+    Patients of a cohort with ``role: test`` are the test split, even if they also occur in a training cohort. Of the
+    others, ``validation_fraction`` of the labelled ones validate, in each cohort and class; the rest trains, and the
+    labels of ``labelled_fraction`` of each class stay visible. Patients that failed preprocessing are left out.
+
+    Raises:
+        UserError: a class has no labelled training patient, or nobody is left to validate on.
+    """
+    patients = _patients(study, manifests, preprocessed)
+    settings = study.splits
+    patients["split"] = "train"
+    patients.loc[patients["cohort"].map(lambda name: study.cohorts[name].role) == "test", "split"] = "test"
+    known = patients["label"] != ""
+
+    for _, stratum in patients[known & (patients["split"] == "train")].groupby(["cohort", "label"]):
+        most = len(stratum) - 1  # somebody must be left to train on
+        count = min(round(settings.validation_fraction * len(stratum)) or 1, most)
+        patients.loc[_ranked(stratum, "validation", settings.seed)[:count], "split"] = "val"
+
+    patients["labelled"] = known & (patients["split"] != "train")
+    for _, stratum in patients[known & (patients["split"] == "train")].groupby("label"):
+        count = round(settings.labelled_fraction * len(stratum)) or 1
+        patients.loc[_ranked(stratum, "labelled", settings.seed)[:count], "labelled"] = True
+
+    _check(patients)
+    return patients[list(SPLITS.columns)].sort_values("patient").reset_index(drop=True)
+
+
+def _patients(study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a patient: of several sessions the test cohort's first, then a labelled one, then by order."""
+    done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session"]]
+    found = manifests[manifests["excluded"] == ""].merge(done, on=["cohort", "subject", "session"])
+    found["patient"] = found["patient"].where(found["patient"] != "", found["subject"])
+    order = {name: number for number, name in enumerate(study.cohorts)}
+    found["_order"] = found["cohort"].map(order)
+    found["_train"] = found["cohort"].map(lambda name: study.cohorts[name].role != "test")
+    found["_unlabelled"] = found["label"] == ""
+    found = found.sort_values(["_train", "_unlabelled", "_order", "subject", "session"])
+    return found.drop_duplicates("patient").reset_index(drop=True)
+
+
+def _ranked(stratum: pd.DataFrame, purpose: str, seed: int) -> pd.Index:
+    """Return a stratum's row labels in the order of the patients' hashes."""
+    rank = stratum["patient"].map(lambda patient: stable_hash(purpose, seed, patient))
+    return rank.sort_values(kind="stable").index
+
+
+def _check(patients: pd.DataFrame) -> None:
+    train = patients[(patients["split"] == "train") & patients["labelled"]]
+    absent = [name for name in CLASSES if name not in set(train["label"])]
+    if absent:
+        raise UserError(
+            f"splits: no labelled training patient has the class {', '.join(absent)}; add patients of it, or look in the "
+            "preprocessed tables why they failed"
+        )
+    if not (patients["split"] == "val").any():
+        raise UserError(
+            "splits: nobody is left for validation: every cohort has at most one labelled training patient of each "
+            "class; add patients"
+        )

@@ -1,0 +1,14 @@
+"""What all tests share."""
+
+import pytest
+from factories import tiny_study
+from hypothesis import settings
+
+settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
+settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session")
+def tiny_patients(tmp_path_factory):
+    """24 labelled patients (and 6 of a test cohort), whose class shows in t1c."""
+    return tiny_study(tmp_path_factory.mktemp("tiny"))
