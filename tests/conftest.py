@@ -1,8 +1,9 @@
 """What all tests share."""
 
 import pytest
-from factories import tiny_study
 from hypothesis import settings
+
+from factories import tiny_study
 
 settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("fixed")

@@ -20,7 +20,7 @@ AFFINE = np.diag([1.0, 1.0, 4.0, 1.0])
 def write_patient(
     folder: Path, label: str, generator: np.random.Generator, signal: str = "t1c", side: int = 64, planes: int = 3
 ) -> None:
-    """Write a slab of noise with a round tumour, which in the sequence ``signal`` is dark, a bright ring or bright by class."""
+    """Write a slab of noise with a round tumour, in ``signal`` dark, a bright ring or bright by class."""
     rows, columns = np.mgrid[:side, :side] - (side / 2 + generator.uniform(-side / 8, side / 8, 2))[:, None, None]
     radius = np.hypot(rows, columns) / generator.uniform(side / 7, side / 5)
     tumour = radius < 1

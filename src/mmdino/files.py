@@ -45,7 +45,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path | str) -> Iterator[Path]:
-    """Yield an empty temporary folder beside ``folder`` and put it in ``folder``'s place when the block ends without an error.
+    """Yield an empty temporary folder and put it in ``folder``'s place when the block ends without an error.
 
     Its name is always the same, so that what a killed process left is cleared by the next one.
 

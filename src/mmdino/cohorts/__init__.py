@@ -41,7 +41,8 @@ def build_manifest(name: str, cohort: Cohort, root: Path | str) -> pd.DataFrame:
     found = adapter.scan(root)
     if found.empty:
         raise UserError(
-            f"{root}: holds no patient of the cohort '{name}' in the layout '{cohort.adapter}'; see `mmdino manifest --help`"
+            f"{root}: holds no patient of the cohort '{name}' in the layout '{cohort.adapter}'; mend 'path' or 'adapter' "
+            "of the cohort in the study"
         )
     found = found.reindex(columns=list(COLUMNS), fill_value="").fillna("").astype(str)
     for column in (*SEQUENCES, "seg"):
@@ -64,6 +65,5 @@ def _check(found: pd.DataFrame, root: Path) -> None:
     wrong = found[~found["label"].isin(["", *CLASSES])]
     if len(wrong):
         row = wrong.iloc[0]
-        raise UserError(
-            f"{row['label_source']}: the label of '{row['subject']}' is '{row['label']}'{nearest(row['label'], CLASSES)}"
-        )
+        hint = nearest(row["label"], CLASSES)
+        raise UserError(f"{row['label_source']}: the label of '{row['subject']}' is '{row['label']}'{hint}")

@@ -65,8 +65,7 @@ def _labels(path: Path) -> dict[str, dict[str, str]]:
         if subject in known:
             raise UserError(f"{path}: line {line} lists the subject '{subject}' a second time; remove one of the lines")
         if label not in ("", *CLASSES):
-            raise UserError(
-                f"{path}: line {line}: the label of '{subject}' is '{label}'{nearest(label, CLASSES)}; or leave it empty"
-            )
+            hint = nearest(label, CLASSES)
+            raise UserError(f"{path}: line {line}: the label of '{subject}' is '{label}'{hint}; or leave it empty")
         known[subject] = {"site": site, "label": label, "label_source": str(path)}
     return known

@@ -79,8 +79,8 @@ class SliceBank:
             for subject in index["subject"].unique():
                 if subject in owner:
                     raise UserError(
-                        f"{folder}: subject '{subject}' also lies in {owner[subject]}; ids must differ between cohorts: "
-                        "rename one, or leave one out"
+                        f"{folder}: subject '{subject}' also lies in {owner[subject]}; ids must differ between "
+                        "cohorts: rename one, or leave one out"
                     )
                 owner[subject] = folder
         return cls(paths, metas, indices)

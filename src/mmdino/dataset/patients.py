@@ -24,14 +24,14 @@ class Patients:
         self.splits = splits[splits["subject"].isin(bank.subjects)].set_index("subject", drop=False).sort_index()
 
     def select(self, split: str, labelled: bool | None = None) -> list[str]:
-        """Return the subjects of a split (train, val, test), sorted; of the labelled or the unlabelled only if asked."""
+        """Return the subjects of a split (train, val, test), sorted; if asked, only the labelled or the unlabelled."""
         chosen = self.splits[self.splits["split"] == split]
         if labelled is not None:
             chosen = chosen[chosen["labelled"] == labelled]
         return list(chosen["subject"])
 
     def targets(self, subjects: Sequence[str]) -> NDArray[np.int64]:
-        """Return (N,) indices into ``tables.CLASSES`` that training and model selection may use; else −1 (also for test)."""
+        """Return (N,) indices into ``tables.CLASSES`` that training and model selection may use, else −1 (test: always)."""
         rows = self.splits.loc[list(subjects)]
         hidden = ~rows["labelled"].to_numpy() | (rows["split"] == "test").to_numpy()
         return np.where(hidden, UNLABELLED, self.labels(subjects))

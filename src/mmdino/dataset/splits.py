@@ -66,8 +66,8 @@ def _check(patients: pd.DataFrame) -> None:
     absent = [name for name in CLASSES if name not in set(train["label"])]
     if absent:
         raise UserError(
-            f"splits: no labelled training patient has the class {', '.join(absent)}; add patients of it, or look in the "
-            "preprocessed tables why they failed"
+            f"splits: no labelled training patient has the class {', '.join(absent)}; add patients of it, or look in "
+            "the preprocessed tables why they failed"
         )
     if not (patients["split"] == "val").any():
         raise UserError(
