@@ -1,0 +1,1 @@
+"""Networks and classifiers: the multi-modal ViT, its weights, the projection head, the regression on features."""

@@ -1,0 +1,126 @@
+"""The multi-modal ViT: DINOv2 that reads any named subset of MRI sequences (paper, Section 2; method.md, Model)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmdino.errors import UserError, nearest
+from mmdino.models.embedding import ConvPatchEmbed, PatchEmbed, interpolate_positions
+from mmdino.models.layers import Block
+from mmdino.tables import SEQUENCES
+
+
+@dataclass(frozen=True)
+class ViTShape:
+    """The size of a network.
+
+    Attributes:
+        dim, depth, heads, patch: of the transformer (ViT-B/14: 768, 12, 12, 14).
+        grid: side of the position grid; 37 in DINOv2's checkpoints.
+        stem: ``linear`` (DINOv2's) or ``conv`` (the starter's).
+        imgwise: positions per sequence (the paper's); False stacks the sequences as one tall image ("concatenation").
+        modality_embedding: add the unit-length embedding of the sequence to its patch tokens.
+        layer_scale: initial LayerScale.
+        drop_path: rate of skipped residual branches, the same in every block.
+    """
+
+    dim: int = 768
+    depth: int = 12
+    heads: int = 12
+    patch: int = 14
+    grid: int = 37
+    stem: str = "linear"
+    imgwise: bool = True
+    modality_embedding: bool = True
+    layer_scale: float = 1e-5
+    drop_path: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Normalised output tokens: ``cls`` (B, D), ``patches`` (B, S·N, D) in the order of the given sequences."""
+
+    cls: Tensor
+    patches: Tensor
+
+
+class MultiModalViT(nn.Module):
+    """One CLS token over the patch tokens of all given sequences."""
+
+    def __init__(self, shape: ViTShape):
+        super().__init__()
+        self.shape = shape
+        stem = {"linear": PatchEmbed, "conv": ConvPatchEmbed}[shape.stem]
+        self.patch_embed = stem(shape.dim, shape.patch)
+        self.cls_token = nn.Parameter(torch.randn(1, 1, shape.dim) * 1e-6)
+        self.pos_embed = nn.Parameter(torch.randn(1, 1 + shape.grid**2, shape.dim) * 0.02)
+        self.mask_token = nn.Parameter(torch.zeros(1, shape.dim))
+        if shape.modality_embedding:
+            self.mri_seq_embed = nn.Embedding(len(SEQUENCES), shape.dim)
+        self.blocks = nn.ModuleList(
+            Block(shape.dim, shape.heads, shape.layer_scale, shape.drop_path) for _ in range(shape.depth)
+        )
+        self.norm = nn.LayerNorm(shape.dim, eps=1e-6)
+        self.apply(_initialise)
+
+    def embed(self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None) -> Tensor:
+        """Return the embedded tokens (B, 1 + S·N, D) before the first block; arguments as in :meth:`forward`."""
+        batch, channels, height, width = images.shape
+        self._check(channels, height, width, sequences)
+        rows, columns = height // self.shape.patch, width // self.shape.patch
+        tokens = self.patch_embed(images.flatten(0, 1)).reshape(batch, channels, rows * columns, -1)
+        if masks is not None:
+            tokens = torch.where(masks.reshape(batch, channels, -1, 1), self.mask_token.to(tokens.dtype), tokens)
+        if self.shape.imgwise:
+            tokens = tokens + interpolate_positions(self.pos_embed, rows, columns)[:, None]
+        else:
+            tall = interpolate_positions(self.pos_embed, channels * rows, columns)
+            tokens = tokens + tall.reshape(1, channels, rows * columns, -1)
+        if self.shape.modality_embedding:
+            which = torch.tensor([SEQUENCES.index(name) for name in sequences], device=images.device)
+            tokens = tokens + F.normalize(self.mri_seq_embed(which), dim=-1)[None, :, None]
+        cls = (self.cls_token + self.pos_embed[:, :1]).expand(batch, -1, -1)
+        return torch.cat([cls, tokens.flatten(1, 2)], dim=1)
+
+    def forward(self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None) -> Tokens:
+        """Encode images.
+
+        Args:
+            images: (B, S, H, W), H and W multiples of the patch.
+            sequences: the names of the S channels, in their order.
+            masks: (B, S·N) bool; True replaces that patch by the mask token. None: nothing is masked.
+
+        Raises:
+            UserError: an unknown or repeated sequence, a wrong number of them, or a size that is no multiple of the patch.
+        """
+        return self.encode(self.embed(images, sequences, masks))
+
+    def encode(self, tokens: Tensor) -> Tokens:
+        """Run the blocks over embedded tokens (B, 1 + T, D), CLS first."""
+        for block in self.blocks:
+            tokens = block(tokens)
+        tokens = self.norm(tokens)
+        return Tokens(tokens[:, 0], tokens[:, 1:])
+
+    def _check(self, channels: int, height: int, width: int, sequences: Sequence[str]) -> None:
+        for name in sequences:
+            if name not in SEQUENCES:
+                raise UserError(f"unknown sequence '{name}'{nearest(name, SEQUENCES)}")
+        if len(set(sequences)) != channels or len(sequences) != channels:
+            raise UserError(
+                f"{channels} image channels, but the sequences named are {', '.join(sequences)}; name each once"
+            )
+        if height % self.shape.patch or width % self.shape.patch:
+            raise UserError(
+                f"images of {height}×{width}: both sides must be multiples of the patch, {self.shape.patch}"
+            )
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
