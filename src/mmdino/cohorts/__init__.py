@@ -41,8 +41,8 @@ def build_manifest(name: str, cohort: Cohort, root: Path | str) -> pd.DataFrame:
     found = adapter.scan(root)
     if found.empty:
         raise UserError(
-            f"{root}: holds no patient of the cohort '{name}' in the layout '{cohort.adapter}'; mend 'path' or 'adapter' "
-            "of the cohort in the study"
+            f"{root}: holds no patient of the cohort '{name}' in the layout '{cohort.adapter}'; mend 'path' or "
+            "'adapter' of the cohort in the study"
         )
     found = found.reindex(columns=list(COLUMNS), fill_value="").fillna("").astype(str)
     for column in (*SEQUENCES, "seg"):

@@ -35,7 +35,7 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank, folder: Path | str, p
     if AXIAL not in settings.axes:
         raise UserError(f"bank.axes is {settings.axes}: patients are evaluated on axial slices; add {AXIAL}")
     done = preprocessed[preprocessed["status"] == "done"].sort_values(["subject", "session"])
-    patients: list[dict] = done.drop_duplicates("subject").to_dict("records")  # type: ignore[assignment]
+    patients: list[dict] = done.drop_duplicates("subject").to_dict("records")
     console = Console(stderr=True)
     quiet = not progress or not console.is_terminal
     shape = (settings.crop, settings.crop)

@@ -31,7 +31,7 @@ class Patients:
         return list(chosen["subject"])
 
     def targets(self, subjects: Sequence[str]) -> NDArray[np.int64]:
-        """Return (N,) indices into ``tables.CLASSES`` that training and model selection may use, else −1 (test: always)."""
+        """Return (N,) indices into ``tables.CLASSES`` where training and selection may know them, else −1."""
         rows = self.splits.loc[list(subjects)]
         hidden = ~rows["labelled"].to_numpy() | (rows["split"] == "test").to_numpy()
         return np.where(hidden, UNLABELLED, self.labels(subjects))

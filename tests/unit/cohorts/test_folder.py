@@ -1,0 +1,94 @@
+import pytest
+
+from factories import write_cohort
+from mmdino.cohorts import adapters, build_manifest
+from mmdino.config import Cohort
+from mmdino.errors import UserError
+from mmdino.tables import CLASSES, MANIFEST
+
+COHORT = Cohort(stage="stripped", path="raw")
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_cohort(tmp_path / "raw", 3, planes=1, side=16)
+
+
+def _manifest(root, cohort=COHORT):
+    return build_manifest("home", cohort, root).set_index("subject")
+
+
+def test_manifest_lists_paths_sites_and_labels(root):
+    manifest = build_manifest("home", COHORT, root)
+    assert list(manifest.columns) == list(MANIFEST.columns)
+    row = manifest.iloc[1]
+    assert row["subject"] == row["patient"] == "p001"
+    assert row["t1c"] == str(root / "p001" / "p001_t1c.nii.gz")
+    assert row["seg"].endswith("p001_seg.nii.gz")
+    assert (row["site"], row["label"], row["stage"], row["cohort"]) == ("site-a", CLASSES[1], "stripped", "home")
+    assert row["label_source"] == str(root / "labels.tsv")
+    assert not manifest["excluded"].any()
+
+
+def test_other_names_and_a_missing_sequence(root):
+    (root / "p000" / "p000_t1c.nii.gz").rename(root / "p000" / "p000_t1ce.nii")
+    (root / "p001" / "p001_t2.nii.gz").unlink()
+    (root / "p001" / "p001_seg.nii.gz").unlink()
+    manifest = _manifest(root)
+    assert manifest.loc["p000", "t1c"].endswith("p000_t1ce.nii")
+    assert manifest.loc["p001", ["t2", "seg", "excluded"]].tolist() == ["", "", ""]
+
+
+def test_unlabelled_patients_are_kept(root):
+    (root / "labels.tsv").write_text(f"subject\tsite\tlabel\np000\t\t\np001\tx\t{CLASSES[0]}\n")
+    manifest = _manifest(root)
+    assert manifest["label"].tolist() == ["", CLASSES[0], ""]
+    assert manifest["site"].tolist() == ["home", "x", "home"]
+    (root / "labels.tsv").unlink()
+    assert _manifest(root, Cohort(stage="native", path="raw", site="s"))["site"].tolist() == ["s"] * 3
+
+
+def test_what_cannot_be_used_is_excluded_with_a_reason(root):
+    (root / "p000" / "p000_t1.nii").write_bytes(b"")
+    (root / "stray").mkdir()
+    with open(root / "labels.tsv", "a") as opened:
+        opened.write(f"nobody\tsite-a\t{CLASSES[0]}\n")
+    excluded = _manifest(root)["excluded"]
+    assert "p000_t1.nii.gz and p000_t1.nii" in excluded["p000"]
+    assert "stray_t1.nii.gz" in excluded["stray"]
+    assert "no folder 'nobody'" in excluded["nobody"]
+    assert excluded["p001"] == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (
+            "subject\tsite\tlabel\np000\ta\tglioblastom\n",
+            r"line 2: the label of 'p000' is 'glioblastom'.*'glioblastoma'",
+        ),
+        ("subject\tsite\tlabel\np000\ta\t\np000\tb\t\n", r"line 3 lists the subject 'p000' a second time"),
+        ("subject\tlabel\np000\t\n", "lacks the column site"),
+        ("", "is not a tab-separated table"),
+    ],
+)
+def test_a_wrong_label_table_is_refused(root, table, said):
+    (root / "labels.tsv").write_text(table)
+    with pytest.raises(UserError, match=r"labels\.tsv: " + said):
+        _manifest(root)
+
+
+def test_two_patients_with_one_id_are_refused(root):
+    (root / "p001").rename(root / "P000")
+    with pytest.raises(UserError, match=r"two patients have one id.*P000, p000"):
+        _manifest(root)
+
+
+def test_missing_and_empty_folders_and_unknown_adapters_are_refused(tmp_path):
+    with pytest.raises(UserError, match="there is no such folder"):
+        _manifest(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="holds no patient of the cohort 'home'"):
+        _manifest(tmp_path)
+    with pytest.raises(UserError, match="did you mean 'folder'"):
+        _manifest(tmp_path, Cohort(stage="native", path="raw", adapter="folders"))
+    assert "folder" in adapters()

@@ -1,0 +1,113 @@
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmdino.config import Cohort, Splits, Study
+from mmdino.dataset.splits import make_splits
+from mmdino.errors import UserError
+from mmdino.tables import CLASSES, MANIFEST, PREPROCESSED, SPLITS, conform
+
+
+def _study(**splits):
+    return Study(
+        name="tiny",
+        title="Tiny",
+        cohorts={
+            "a": Cohort(stage="stripped", path="a"),
+            "b": Cohort(stage="stripped", path="b"),
+            "away": Cohort(stage="stripped", path="away", role="test"),
+        },
+        splits=Splits(**splits),
+        experiments=["none"],
+    )
+
+
+def _tables(rows):
+    """Return manifest and preprocessed table of (subject, cohort, label) or (subject, cohort, label, patient)."""
+    frame = pd.DataFrame([(*row, "")[:4] for row in rows], columns=["subject", "cohort", "label", "patient"])
+    frame["patient"] = frame["patient"].where(frame["patient"] != "", frame["subject"])
+    frame["session"] = "preop"
+    manifest = conform(MANIFEST, frame.reindex(columns=list(MANIFEST.columns), fill_value=""), "manifest")
+    done = frame.assign(status="done", seconds=0.0, brain_ml=0.0)
+    return manifest, conform(PREPROCESSED, done.reindex(columns=list(PREPROCESSED.columns), fill_value=""), "done")
+
+
+def _cohorts(each=20, unlabelled=5):
+    rows = [
+        (f"{cohort}-{label[:2]}{n}", cohort, label)
+        for cohort in ("a", "b", "away")
+        for label in CLASSES
+        for n in range(each)
+    ]
+    return rows + [(f"{cohort}-u{n}", cohort, "") for cohort in ("a", "away") for n in range(unlabelled)]
+
+
+def test_shares_by_cohort_and_class():
+    splits = make_splits(_study(validation_fraction=0.2, labelled_fraction=0.5), *_tables(_cohorts()))
+    assert list(splits.columns) == list(SPLITS.columns)
+    assert (splits[splits["cohort"] == "away"]["split"] == "test").all()
+    home = splits[splits["cohort"] != "away"]
+    for _, stratum in home[home["label"] != ""].groupby(["cohort", "label"]):
+        assert (stratum["split"] == "val").sum() == 4
+    train = home[(home["split"] == "train") & (home["label"] != "")]
+    assert (train.groupby("label")["labelled"].sum() == 16).all()  # of 2 x 16
+    assert home[home["split"] == "val"]["labelled"].all()
+
+
+def test_an_unlabelled_patient_never_validates():
+    splits = make_splits(_study(), *_tables(_cohorts()))
+    unlabelled = splits[(splits["label"] == "") & (splits["cohort"] != "away")]
+    assert set(unlabelled["split"]) == {"train"}
+    assert not unlabelled["labelled"].any()
+
+
+@given(st.floats(0.05, 1), st.floats(0.05, 1), st.integers(0, 3))
+def test_fewer_labels_are_a_part_of_more_and_leave_the_splits_alone(one, other, seed):
+    few, many = (
+        make_splits(_study(labelled_fraction=fraction, seed=seed), *_tables(_cohorts())).set_index("patient")
+        for fraction in sorted((one, other))
+    )
+    assert (few["split"] == many["split"]).all()
+    assert not (few["labelled"] & ~many["labelled"]).any()
+
+
+def test_a_new_patient_moves_at_most_one_other_and_only_of_its_cohort_and_class():
+    before = make_splits(_study(), *_tables(_cohorts())).set_index("patient")
+    for number in range(8):
+        after = make_splits(_study(), *_tables([*_cohorts(), (f"new{number}", "a", CLASSES[0])])).set_index("patient")
+        moved = before[before["split"] != after["split"].reindex(before.index)]
+        assert len(moved) <= 1
+        assert set(zip(moved["cohort"], moved["label"])) <= {("a", CLASSES[0])}
+
+
+def test_order_of_rows_does_not_matter_and_the_seed_does():
+    manifest, done = _tables(_cohorts())
+    straight = make_splits(_study(), manifest, done)
+    shuffled = make_splits(_study(), manifest.sample(frac=1, random_state=0), done.sample(frac=1, random_state=1))
+    pd.testing.assert_frame_equal(straight, shuffled)
+    assert (straight["split"] != make_splits(_study(seed=1), manifest, done)["split"]).any()
+
+
+def test_one_patient_in_two_cohorts_is_on_one_side():
+    rows = [*_cohorts(), ("a-copy", "a", CLASSES[1], "away-as0"), ("b-copy", "b", "", "a-gl0")]
+    splits = make_splits(_study(), *_tables(rows)).set_index("patient")
+    assert splits.index.is_unique
+    assert splits.loc["away-as0", ["subject", "split"]].tolist() == ["away-as0", "test"]
+    assert splits.loc["a-gl0", "subject"] == "a-gl0"  # the labelled one
+
+
+def test_failed_and_excluded_patients_are_left_out():
+    manifest, done = _tables(_cohorts())
+    done.loc[0, "status"] = "failed"
+    manifest.loc[1, "excluded"] = "damaged"
+    splits = make_splits(_study(), manifest, done)
+    assert not {manifest.loc[0, "patient"], manifest.loc[1, "patient"]} & set(splits["patient"])
+    assert len(splits) == len(manifest) - 2
+
+
+def test_a_class_without_training_patients_and_an_empty_validation_are_refused():
+    with pytest.raises(UserError, match=CLASSES[2]):
+        make_splits(_study(), *_tables([row for row in _cohorts() if row[2] != CLASSES[2] or row[1] == "away"]))
+    with pytest.raises(UserError, match="nobody is left for validation"):
+        make_splits(_study(), *_tables(_cohorts(each=1)))
