@@ -1,0 +1,125 @@
+"""A shard of a cohort: each patient in turn, what is done already skipped, a failure kept as a row with its reason."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from mmdino import __version__
+from mmdino.config import Cohort, Preprocess
+from mmdino.errors import UserError
+from mmdino.files import content_key, read_json, write_json
+from mmdino.preprocess.atlas import Atlas, load_atlas
+from mmdino.preprocess.bids import Names, write_dataset
+from mmdino.preprocess.environment import one_thread
+from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, conform
+
+REVISION = 1  # raise it when the chain's results change: every patient is then made again
+FILES = (*SEQUENCES, "seg", "mask", "transforms", "figure")
+
+
+def run_shard(
+    name: str, cohort: Cohort, settings: Preprocess, manifest: pd.DataFrame, derivatives: Path, progress: bool = True
+) -> pd.DataFrame:
+    """Preprocess the manifest's patients one after the other, in one thread.
+
+    A patient that was done before from the same files, with the same settings, is not done again. A patient that fails
+    becomes a row with ``status`` failed and the reason, and is tried again next time; the others go on. Interrupted
+    with Ctrl-C, everything that is finished is kept.
+
+    Args:
+        name: the cohort's name.
+        cohort: its ``stage`` counts where a row of the manifest gives none.
+        settings: atlas, networks, seed.
+        manifest: rows of ``tables.MANIFEST``, this shard's only.
+        derivatives: the cohort's folder of derivatives; made if it is not there.
+        progress: show a bar when the output is a terminal.
+
+    Returns:
+        ``tables.PREPROCESSED``, a row for each of the manifest's, in its order.
+
+    Raises:
+        UserError: the atlas cannot be used, or nothing can be written (full disk, no permission).
+    """
+    one_thread(settings.seed)
+    atlas = load_atlas(settings.atlas)
+    write_dataset(derivatives, name, atlas)
+    rows = conform(MANIFEST, manifest, f"manifest of {name}").to_dict("records")
+    done = []
+    for row in tqdm(rows, desc=f"preprocess {name}", unit="patient", disable=None if progress else True):
+        stage = row["stage"] or cohort.stage
+        done.append(_patient({key: str(value) for key, value in row.items()}, stage, settings, derivatives, atlas))
+    return conform(PREPROCESSED, pd.DataFrame(done, columns=list(PREPROCESSED.columns)), f"shard of {name}")
+
+
+def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives: Path, atlas: Atlas) -> dict[str, Any]:
+    """Return the patient's row: from its record, or made now."""
+    start = time.process_time()
+    base = {**dict.fromkeys(PREPROCESSED.columns, ""), **{key: row[key] for key in ("subject", "session", "cohort")}}
+    try:
+        if row["excluded"]:
+            raise UserError(f"excluded: {row['excluded']}")
+        names = Names(derivatives, row["subject"], row["session"], atlas)
+        key = _key(row, stage, settings)
+        known = _record(names, row["subject"], key)
+        if known is not None:
+            return base | known
+        result = _chain(stage)(row, names, atlas, settings)
+        made = result.row | {
+            "status": "done",
+            "reason": "; ".join(result.notes),
+            "seconds": round(time.process_time() - start, 3),
+            "brain_ml": round(result.brain_ml, 2),
+        }
+        write_json(
+            names.path("record"),
+            {"subject": row["subject"], "key": key, "row": made, "steps": result.steps},
+        )
+        return base | made
+    except Exception as error:  # one patient never stops a cohort
+        if isinstance(error.__cause__, OSError):  # but a disk that cannot be written does: no patient would get further
+            raise
+        reason = str(error) if isinstance(error, UserError) else f"unexpected {type(error).__name__}: {error}"
+        seconds = round(time.process_time() - start, 3)
+        return base | {
+            "status": "failed",
+            "reason": " ".join(reason.split()),
+            "seconds": seconds,
+            "brain_ml": float("nan"),
+        }
+
+
+def _chain(stage: str) -> Any:
+    from mmdino.preprocess import patient
+
+    return {"native": patient.native, "atlas": patient.registered, "stripped": patient.stripped}[stage]
+
+
+def _key(row: dict[str, str], stage: str, settings: Preprocess) -> str:
+    """Return what a patient's result depends on: input files by size and time, settings, and this code's revision."""
+    inputs = {}
+    for name in (*SEQUENCES, "seg"):
+        path = Path(row[name]) if row[name] else None
+        if path is not None and path.exists():
+            found = path.stat()
+            inputs[name] = (str(path), found.st_size, found.st_mtime_ns)
+    return content_key([inputs, stage, settings.model_dump(mode="json"), REVISION, __version__])
+
+
+def _record(names: Names, subject: str, key: str) -> dict[str, Any] | None:
+    """Return the row that was made from the same inputs, if all of its files are still there."""
+    path = names.path("record")
+    if not path.exists():
+        return None
+    record = read_json(path)
+    if record["subject"] != subject:
+        raise UserError(
+            f"{subject} and {record['subject']} have the same BIDS name {names.subject} (letters and digits only); "
+            "rename one of them"
+        )
+    files = [record["row"].get(name) for name in FILES]
+    if record["key"] != key or not all(Path(file).exists() for file in files if file):
+        return None
+    return record["row"]
