@@ -1,0 +1,42 @@
+"""Resampling of patients, stratified by class: the one source of every interval and paired comparison."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.95
+
+
+def resample(truth: NDArray[np.int64], replicates: int, seed: int = 0) -> NDArray[np.float32]:
+    """Return (N, B): how often each patient stands in each replicate; each class keeps its number of patients.
+
+    A function of the labels in their order and the seed, so two arms asked about the same patients (sorted by subject)
+    get the same replicates, which is what makes their comparison a paired one.
+    """
+    weights = np.zeros((len(truth), replicates), np.float32)
+    rng = np.random.default_rng([seed, 2000])
+    for name in np.unique(truth):
+        members = np.flatnonzero(truth == name)
+        share = np.full(len(members), 1 / len(members))
+        weights[members] = rng.multinomial(len(members), share, size=replicates).T
+    return weights
+
+
+def resampled_confusion(
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], weights: NDArray[np.float32], classes: int
+) -> NDArray[np.float32]:
+    """Return (B, classes, classes) confusion counts of the replicates."""
+    cells = np.zeros((len(truth), classes**2), np.float32)
+    cells[np.arange(len(truth)), truth * classes + predicted] = 1
+    return (weights.T @ cells).reshape(-1, classes, classes)
+
+
+def interval(values: NDArray) -> tuple[float, float]:
+    """Return the 95 % percentile interval of replicates (B,)."""
+    low, high = np.quantile(np.asarray(values, np.float64), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def two_sided_p(differences: NDArray) -> float:
+    """Return the two-sided bootstrap p of replicates of a difference against 0, never below 2 / (B + 1)."""
+    tail = min((differences <= 0).sum(), (differences >= 0).sum())
+    return float(min(1.0, 2 * (tail + 1) / (len(differences) + 1)))

@@ -1,0 +1,78 @@
+"""``metrics.json``: every metric of a run by split, set of sequences, protocol and read-out, with intervals."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mmdino.evaluation.bootstrap import LEVEL, interval, resample, resampled_confusion
+from mmdino.evaluation.metrics import balanced_accuracy, confusion, macro_auroc, macro_f1, mcc
+from mmdino.evaluation.predictions import Answers, read_predictions, select
+from mmdino.files import file_digest, write_json
+from mmdino.tables import CLASSES
+
+VERSION = 1
+FROM_COUNTS: dict[str, Callable] = {"mcc": mcc, "balanced_accuracy": balanced_accuracy, "f1": macro_f1}
+METRICS = ("mcc", "balanced_accuracy", "auroc", "f1")
+
+
+def evaluate(predictions: Path | str, out: Path | str, replicates: int = 2000) -> None:
+    """Compute a run's metrics from its predictions and write them."""
+    metrics = measure_all(read_predictions(predictions), replicates)
+    write_json(out, {**metrics, "predictions_sha256": file_digest(predictions)})
+
+
+def measure_all(frame: pd.DataFrame, replicates: int) -> dict[str, Any]:
+    """Return the content of ``metrics.json`` for a checked predictions table."""
+    rows, drawn = [], {}
+    keys = ["split", "sequences", "protocol", "readout"]
+    for split, sequences, protocol, readout in frame[keys].drop_duplicates().itertuples(index=False):
+        answers = select(frame, split, readout, sequences, protocol)
+        known = (split, tuple(answers.subjects))
+        if known not in drawn:
+            drawn[known] = resample(answers.truth, replicates)
+        place = {"split": split, "sequences": sequences, "protocol": protocol, "readout": readout}
+        rows.append({**place, **measure(answers, drawn[known])})
+    return {
+        "version": VERSION,
+        "classes": list(CLASSES),
+        "bootstrap": {"replicates": replicates, "level": LEVEL, "stratified_by": "label", "interval": "percentile"},
+        "regressions": frame.attrs.get("regressions", []),
+        "metrics": rows,
+    }
+
+
+def measure(answers: Answers, weights: NDArray[np.float32]) -> dict[str, Any]:
+    """Return n, confusion counts (rows true) and each metric as value, low and high, or None with a ``reason``.
+
+    MCC needs two classes among the patients; balanced accuracy, AUROC and F1 are means over all classes and need each.
+    """
+    counts = confusion(answers.truth, answers.predicted, len(CLASSES))
+    absent = [name for name, there in zip(CLASSES, counts.sum(axis=1)) if not there]
+    result: dict[str, Any] = {"n": len(answers), "confusion": counts.tolist(), "reason": _reason(absent)}
+    result.update(dict.fromkeys(METRICS))
+    if len(absent) >= len(CLASSES) - 1:
+        return result
+    drawn = resampled_confusion(answers.truth, answers.predicted, weights, len(CLASSES))
+    result["mcc"] = _with_interval(mcc(counts), mcc(drawn))
+    if absent:
+        return result
+    for name, function in FROM_COUNTS.items():
+        result[name] = _with_interval(function(counts), function(drawn))
+    area = macro_auroc(answers.truth, answers.probabilities)
+    result["auroc"] = _with_interval(area, macro_auroc(answers.truth, answers.probabilities, weights))
+    return result
+
+
+def _with_interval(value: Any, replicates: NDArray) -> dict[str, float]:
+    low, high = interval(replicates)
+    return {"value": float(value), "low": low, "high": high}
+
+
+def _reason(absent: list[str]) -> str:
+    if len(absent) == len(CLASSES):
+        return "no labelled patient"
+    return f"no patient with {' or '.join(absent)}" if absent else ""

@@ -1,0 +1,86 @@
+"""Predictions of a run, checked: the only thing that metrics, comparisons and the report are computed from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mmdino.errors import UserError, nearest
+from mmdino.evaluation.subsets import ALL, SUBSETS
+from mmdino.tables import CLASSES, PREDICTIONS, read_table, sequence_set
+
+PROBABILITIES = [f"p_{name}" for name in CLASSES]
+KNOWN = {
+    "split": ("val", "test"),
+    "protocol": ("refit", "transfer"),
+    "readout": ("cls", "patch", "head"),
+    "sequences": tuple(sequence_set(names) for names in SUBSETS),
+    "label": (*CLASSES, ""),
+}
+AGREE = 1e-6  # by how much probabilities may miss a sum of 1
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one run said about the labelled patients of a split, sorted by subject.
+
+    Attributes:
+        subjects: (N,) names.
+        truth: (N,) index into ``tables.CLASSES``.
+        probabilities: (N, 3).
+    """
+
+    subjects: NDArray[np.object_]
+    truth: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Return (N,) the most probable class."""
+        return self.probabilities.argmax(axis=1)
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+
+def read_predictions(path: Path | str) -> pd.DataFrame:
+    """Read ``predictions.parquet`` (``tables.PREDICTIONS``).
+
+    Raises:
+        UserError: probabilities that aren't finite, lie outside 0…1 or don't sum to 1; a patient twice or in two
+            splits; an unknown split, protocol, read-out, set of sequences or label. File and row are named.
+    """
+    frame = read_table(PREDICTIONS, path)
+    for column, known in KNOWN.items():
+        bad = ~frame[column].isin(known)
+        if bad.any():
+            row = int(bad.to_numpy().argmax())
+            value = frame[column].iloc[row]
+            raise _refused(path, frame, row, f"unknown {column} '{value}'{nearest(value, known)}")
+    values = frame[PROBABILITIES].to_numpy()
+    wrong = ~(np.isfinite(values).all(axis=1) & (values >= -AGREE).all(axis=1) & (abs(values.sum(axis=1) - 1) <= AGREE))
+    if wrong.any():
+        row = int(wrong.argmax())
+        shown = " + ".join(f"{value:.4g}" for value in values[row])
+        raise _refused(path, frame, row, f"probabilities {shown} don't sum to 1")
+    places = frame.drop_duplicates(["subject", "split"]).duplicated("subject")
+    if places.any():
+        raise _refused(path, frame, int(places.index[places][0]), "the patient is in two splits")
+    return frame
+
+
+def _refused(path: Path | str, frame: pd.DataFrame, row: int, wrong: str) -> UserError:
+    subject = frame["subject"].iloc[row]
+    return UserError(f"{path}: row {row} (subject {subject}): {wrong}; delete the file and run `mmdino predict` again")
+
+
+def select(frame: pd.DataFrame, split: str, readout: str, sequences: str = ALL, protocol: str | None = None) -> Answers:
+    """Return the answers about labelled patients; without ``protocol``: transfer, else refit (equal with all four)."""
+    chosen = frame[(frame["split"] == split) & (frame["readout"] == readout) & (frame["sequences"] == sequences)]
+    if protocol is None:
+        protocol = "transfer" if (chosen["protocol"] == "transfer").any() else "refit"
+    chosen = chosen[(chosen["protocol"] == protocol) & (chosen["label"] != "")].sort_values("subject")
+    truth = np.array([CLASSES.index(label) for label in chosen["label"]], np.int64)
+    return Answers(chosen["subject"].to_numpy(object), truth, chosen[PROBABILITIES].to_numpy(np.float64))
