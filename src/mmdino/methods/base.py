@@ -1,6 +1,6 @@
 """The small interface that every method offers, and by which training, prediction and evaluation know it.
 
-``mmdino/methods/<method>/settings.py`` holds ``Settings`` (light: no torch); ``method.py`` holds ``build`` and ``load``.
+``mmdino/methods/<method>/settings.py`` holds ``Settings`` (light: no torch); ``method.py`` ``build`` and ``load``.
 """
 
 import importlib
@@ -50,12 +50,16 @@ class Trainable(ABC):
 
     steps: int
     evaluate_every: int  # steps between looks at the validation patients; 0: only at the end
-    network: nn.Module  # everything that is saved: student, teacher, heads, centres (as buffers)
+    select_by: str = "cls"  # the read-out (cls, patch, head) whose validation MCC chooses the best weights
+    network: nn.Module  # everything that a resume needs: student, teacher, heads, centres (as buffers)
     optimizer: torch.optim.Optimizer | None
 
     @abstractmethod
     def batch(self, step: int) -> Any:
-        """Return the batch of a step: a function of the run's seed and ``step`` alone, so that a resume needs no sampler state."""
+        """Return the batch of a step: a function of the run's seed and ``step`` alone, so that a resume needs no state.
+
+        A dataclass of tensors, which the loop moves to the device; ``subjects``, where it has them, names the patients.
+        """
 
     @abstractmethod
     def schedule(self, step: int) -> dict[str, float]:
@@ -75,6 +79,10 @@ class Trainable(ABC):
     def encoder(self) -> Encoder:
         """Return an encoder that shares the current weights."""
 
+    def exported(self) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """Return tensors and metadata of ``model.safetensors``: what :func:`Method.load` needs, and no more."""
+        return self.network.state_dict(), {}
+
 
 class Method(Protocol):
     """The two functions of a method's ``method.py``."""
@@ -88,7 +96,7 @@ class Method(Protocol):
 
 def method(name: str) -> Method:
     """Return a method's module by its name (``mm-dinov2``); ``mmdino.config`` has checked that it exists."""
-    return importlib.import_module(f"mmdino.methods.{name.replace('-', '_')}.method")  # type: ignore[return-value]
+    return importlib.import_module(f"mmdino.methods.{name.replace('-', '_')}.method")
 
 
 __all__ = ["Encoder", "Method", "MethodSettings", "Run", "Trainable", "method"]

@@ -1,0 +1,1 @@
+"""What several methods share: drawing batches, augmenting them, optimising, and asking a ViT for features."""

@@ -1,0 +1,101 @@
+"""Augmentations of many crops at once: a view's geometry is a pair of small matrices, applied as rows · image · colsᵀ.
+
+A resize (bicubic, antialiased), a flip and a blur are all linear and separable, so that n views of S sequences cost a
+few batched matrix products instead of n · S calls.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+MEAN, STD = 0.45, 0.22
+KERNEL = 9  # pixels of the blur
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What was drawn for each of n views.
+
+    Attributes:
+        box: (n, 4) int: top, left, height, width in pixels of the source.
+        flip: (n,) bool: mirrored along the rows (left–right in axial and coronal crops).
+        sigma: (n,) blur in pixels of the view; 0 = none.
+        gamma: (n,) exponent; 1 = none.
+    """
+
+    box: NDArray[np.int64]
+    flip: NDArray[np.bool_]
+    sigma: NDArray[np.float64]
+    gamma: NDArray[np.float64]
+
+    @classmethod
+    def whole(cls, count: int, source: int) -> "Draws":
+        """Return the whole crop, unaltered: the evaluation view."""
+        box = np.tile(np.array([0, 0, source, source]), (count, 1))
+        return cls(box, np.zeros(count, bool), np.zeros(count), np.ones(count))
+
+
+def render(images: Tensor, draws: Draws, size: int) -> Tensor:
+    """Return views (n, S, size, size), normalised, of crops (n, S, H, H) in [0, 1]; background stays exactly 0."""
+    top, left, height, width = (torch.from_numpy(column) for column in draws.box.T)
+    source = images.shape[-1]
+    rows, columns = resampling(top, height, source, size), resampling(left, width, source, size)
+    flip = torch.from_numpy(draws.flip)[:, None, None]
+    rows = torch.where(flip, rows.flip(1), rows)
+    views = separable(images, rows, columns).clamp_(0, 1)
+    blurred = np.flatnonzero(draws.sigma)
+    if len(blurred):
+        blur = blurring(torch.from_numpy(draws.sigma[blurred]), size)
+        views[blurred] = separable(views[blurred], blur, blur)
+    for index in np.flatnonzero(draws.gamma != 1):
+        views[index] = views[index].pow(float(draws.gamma[index]))
+    return normalise(views)
+
+
+def normalise(views: Tensor) -> Tensor:
+    """Return (x − .45) / .22 where x is not 0, else 0."""
+    return torch.where(views == 0, views, (views - MEAN) / STD)
+
+
+def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return rows (n, h, H) · images (n, S, H, W) · columnsᵀ (n, w, W) as (n, S, h, w)."""
+    n, sequences, height, width = images.shape
+    across = torch.bmm(images.reshape(n, sequences * height, width), columns.transpose(1, 2))
+    return torch.matmul(rows[:, None], across.view(n, sequences, height, -1))
+
+
+def resampling(start: Tensor, length: Tensor, source: int, size: int) -> Tensor:
+    """Return weights (n, size, source) of a bicubic resize of ``length`` pixels from ``start`` to ``size``.
+
+    As ``torch.nn.functional.interpolate(mode="bicubic", antialias=True)`` of the cut-out: a = −1/2, no pixel outside.
+    """
+    start, length = start.double()[:, None, None], length.double()[:, None, None]
+    step = length / size
+    centre = start + (torch.arange(size, dtype=torch.double)[:, None] + 0.5) * step
+    pixel = torch.arange(source, dtype=torch.double)
+    weights = _cubic((pixel + 0.5 - centre) / step.clamp_min(1))
+    weights = weights * ((pixel >= start) & (pixel < start + length))
+    return (weights / weights.sum(2, keepdim=True)).float()
+
+
+def _cubic(x: Tensor) -> Tensor:
+    """Return Keys' cubic kernel with a = −1/2."""
+    x = x.abs()
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
+
+
+def blurring(sigma: Tensor, size: int) -> Tensor:
+    """Return weights (n, size, size) of a Gaussian of ``KERNEL`` pixels, reflected at the borders."""
+    offsets = torch.arange(KERNEL) - KERNEL // 2
+    kernel = torch.exp(-0.5 * (offsets / sigma[:, None].double()) ** 2)
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    at = (torch.arange(size)[:, None] + offsets).abs()
+    at = torch.where(at >= size, 2 * (size - 1) - at, at)
+    matrix = torch.zeros(len(sigma), size, size, dtype=torch.double)
+    matrix.scatter_add_(2, at.expand(len(sigma), -1, -1), kernel[:, None].expand(-1, size, -1))
+    return matrix.float()

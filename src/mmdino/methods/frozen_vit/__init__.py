@@ -1,0 +1,1 @@
+"""A network taken as it is: what training has to beat."""

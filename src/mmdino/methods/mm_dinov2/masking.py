@@ -1,0 +1,95 @@
+"""What the student may not see: blocks of patches (the same in all sequences), and whole sequences.
+
+Masks address (sequence × patch) tokens, sequences in the order of the method's settings: token = sequence · N + patch.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+FullModality = Literal["none", "one", "uniform"]
+
+
+def block_mask(rng: np.random.Generator, side: int, wanted: int, least: int = 4, aspect: float = 0.3) -> np.ndarray:
+    """Return (side, side) bool with about ``wanted`` patches masked in rectangles.
+
+    Rectangles have at least ``least`` patches where there is room, at most half of the grid, and aspect ratios
+    log-uniform in aspect…1/aspect; ten failures in a row end the search. Source: DINOv2, `dinov2/data/masking.py`.
+    """
+    mask = np.zeros((side, side), dtype=bool)
+    while (room := min(wanted - int(mask.sum()), side * side // 2)) > 0:
+        for _ in range(10):
+            area = least + (room - least) * rng.random()
+            ratio = math.exp(rng.uniform(math.log(aspect), -math.log(aspect)))
+            height, width = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if height >= side or width >= side:
+                continue
+            top, left = rng.integers(0, side - height + 1), rng.integers(0, side - width + 1)
+            block = mask[top : top + height, left : left + width]
+            if 0 < block.size - block.sum() <= room:
+                block[:] = True
+                break
+        else:
+            break
+    return mask
+
+
+def block_masks(
+    rng: np.random.Generator, crops: int, side: int, probability: float, ratio: tuple[float, float]
+) -> np.ndarray:
+    """Return (crops, side²) bool: a share ``probability`` of them masked, by strata of ``ratio``, shuffled."""
+    masked = int(crops * probability)
+    strata = np.linspace(*ratio, masked + 1)
+    masks = np.zeros((crops, side * side), dtype=bool)
+    for i in range(masked):
+        wanted = int(side * side * rng.uniform(strata[i], strata[i + 1]))
+        masks[i] = block_mask(rng, side, wanted).ravel()
+    return rng.permutation(masks)
+
+
+def hidden_sequences(rng: np.random.Generator, present: np.ndarray, full_modality: FullModality) -> np.ndarray:
+    """Return which sequences to hide (crops, S) among those ``present`` (crops, S); one always stays visible."""
+    hidden = np.zeros_like(present)
+    if full_modality == "none":
+        return hidden
+    for row, available in zip(hidden, present):
+        names = np.flatnonzero(available)
+        most = len(names) - 1
+        count = min(1, most) if full_modality == "one" else rng.integers(0, most + 1)
+        row[rng.permutation(names)[:count]] = True
+    return hidden
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Masks of a batch's 2B global crops.
+
+    Attributes:
+        student: (2B, S·N) tokens replaced by the mask token: blocks, hidden sequences, and absent ones.
+        absent: (2B, S·N) tokens of sequences that the patient does not have; the teacher's mask.
+        indices: (M,) flat positions in (2B, S·N) of the tokens that the iBOT loss reads: masked, but not absent.
+        weight: (M,) 1 / (such tokens of the crop).
+    """
+
+    student: Tensor
+    absent: Tensor
+    indices: Tensor
+    weight: Tensor
+
+
+def combine(blocks: np.ndarray, hidden: np.ndarray, present: np.ndarray) -> Masks:
+    """Return the union of block masks (2B, N), hidden sequences (2B, S) and absent ones, as token masks."""
+    patches = blocks.shape[1]
+    absent = np.repeat(~present, patches, axis=1)
+    target = (np.tile(blocks, (1, present.shape[1])) | np.repeat(hidden, patches, axis=1)) & ~absent
+    weight = np.repeat(1 / np.maximum(target.sum(1), 1), target.sum(1))
+    return Masks(
+        student=torch.from_numpy(target | absent),
+        absent=torch.from_numpy(absent),
+        indices=torch.from_numpy(np.flatnonzero(target)),
+        weight=torch.from_numpy(weight.astype(np.float32)),
+    )

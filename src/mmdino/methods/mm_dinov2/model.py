@@ -1,0 +1,144 @@
+"""Student and teacher, and what a batch costs them: MM-DINOv2 on tensors, without data or schedules."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mmdino.methods.common.network import HeadedViT
+from mmdino.methods.mm_dinov2 import losses
+from mmdino.methods.mm_dinov2.losses import Centring, SinkhornKnopp
+from mmdino.methods.mm_dinov2.masking import Masks
+from mmdino.methods.mm_dinov2.settings import Settings
+from mmdino.models.layers import DropPath
+from mmdino.tables import CLASSES
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees of B patients and S sequences.
+
+    Attributes:
+        subjects: (B,) whose they are.
+        global_crops: (2B, S, H, H), the first view of every patient, then the second.
+        local_crops: (L·B, S, h, h), likewise.
+        masks: of the global crops.
+        absent: (B, S) bool, sequences that the patient lacks.
+        labels: (B,) class or −1.
+    """
+
+    subjects: list[str]
+    global_crops: Tensor
+    local_crops: Tensor
+    masks: Masks
+    absent: Tensor
+    labels: Tensor
+
+
+class StudentTeacher(nn.Module):
+    """The student, its moving average, and the two running centres.
+
+    Args:
+        student: the network; the teacher starts as its copy.
+        settings: loss weights, temperatures, centring.
+        class_weight: (C,) of the training set; None: of each batch (the released code).
+    """
+
+    class_weight: Tensor | None
+
+    def __init__(self, student: HeadedViT, settings: Settings, class_weight: Tensor | None):
+        super().__init__()
+        self.settings = settings
+        self.student = student
+        self.teacher = copy.deepcopy(student).requires_grad_(False)
+        for module in self.teacher.modules():
+            if isinstance(module, DropPath):
+                module.probability = 0.0  # the student's alone
+        self.dino_target = self._target(settings)
+        self.ibot_target = self._target(settings)
+        self.register_buffer("class_weight", class_weight)
+
+    @staticmethod
+    def _target(settings: Settings) -> nn.Module:
+        if settings.centering == "sinkhorn":
+            return SinkhornKnopp()
+        return Centring(settings.prototypes, settings.centre_momentum)
+
+    def losses(self, batch: Batch, teacher_temperature: float) -> dict[str, Tensor]:
+        """Return the weighted sum ``loss``, its parts before weighting, and what tells whether the teacher is alive.
+
+        Calling this moves the centres, as an iteration of the method does.
+        """
+        s = self.settings
+        target, masked_target = self._teach(batch, teacher_temperature)
+        seen = self.student.backbone(batch.global_crops, s.sequences, batch.masks.student)
+        scores = self.student.scores(seen.cls).unflatten(0, (2, -1))
+        masked = self.student.scores(seen.patches.flatten(0, 1)[batch.masks.indices])
+        parts = {
+            "dino_global": losses.dino_loss(scores, target, s.student_temperature, swapped=True) / self._terms,
+            "ibot": losses.ibot_loss(
+                masked, masked_target, batch.masks.weight, len(batch.global_crops), s.student_temperature
+            ),
+            "koleo": torch.stack([losses.koleo_loss(view) for view in seen.cls.unflatten(0, (2, -1))]).sum(),
+        }
+        views = [scores]
+        if s.local_crops:
+            views.insert(0, self._look_locally(batch))
+            parts["dino_local"] = losses.dino_loss(views[0], target, s.student_temperature) / self._terms
+        parts["supervised"] = self._supervise(views, batch.labels)
+        share = (batch.labels >= 0).float().mean()
+        loss = (
+            s.dino_weight * (parts["dino_global"] + parts.get("dino_local", 0.0))
+            + s.ibot_weight * parts["ibot"]
+            + s.koleo_weight * parts["koleo"]
+            + s.supervised_weight * (share if s.supervised_scale == "share" else 1.0) * parts["supervised"]
+        )
+        return {"loss": loss, **parts, **self._signs_of_life(target)}
+
+    @property
+    def _terms(self) -> int:
+        """How many pairs of views DINO compares: each local crop with both globals, and the globals with each other."""
+        return 2 * self.settings.local_crops + 2
+
+    @torch.no_grad()
+    def _teach(self, batch: Batch, temperature: float) -> tuple[Tensor, Tensor]:
+        """Return the teacher's probabilities of the global crops (2, B, K) and of the masked tokens (M, K)."""
+        absent = batch.masks.absent if batch.absent.any() else None
+        seen = self.teacher.backbone(batch.global_crops, self.settings.sequences, absent)
+        target = self.dino_target(self.teacher.scores(seen.cls), temperature)
+        tokens = self.teacher.scores(seen.patches.flatten(0, 1)[batch.masks.indices])
+        return target.unflatten(0, (2, -1)), self.ibot_target(tokens, temperature)
+
+    def _look_locally(self, batch: Batch) -> Tensor:
+        """Return the student's scores of the local crops (L, B, K)."""
+        s = self.settings
+        absent = None
+        if batch.absent.any():
+            patches = (batch.local_crops.shape[-1] // s.patch) ** 2
+            absent = batch.absent.repeat_interleave(patches, dim=1).repeat(s.local_crops, 1)
+        seen = self.student.backbone(batch.local_crops, s.sequences, absent)
+        return self.student.scores(seen.cls).unflatten(0, (s.local_crops, -1))
+
+    def _supervise(self, views: list[Tensor], labels: Tensor) -> Tensor:
+        weight = self.class_weight
+        if weight is None:
+            weight = losses.class_weights(labels, len(CLASSES))
+        return losses.supervised_loss(
+            views, labels, weight, self.settings.student_temperature, self.settings.label_smoothing
+        )
+
+    @torch.no_grad()
+    def _signs_of_life(self, target: Tensor) -> dict[str, Tensor]:
+        """Return the teacher's mean entropy (ln K: it says nothing) and its mean's entropy (0: it has collapsed)."""
+        flat = target.flatten(0, 1)
+        return {
+            "teacher_entropy": torch.special.entr(flat).sum(-1).mean(),
+            "usage_entropy": torch.special.entr(flat.mean(0)).sum(),
+        }
+
+    @torch.no_grad()
+    def follow(self, momentum: float) -> None:
+        """Move the teacher towards the student: teacher = momentum · teacher + (1 − momentum) · student."""
+        for teacher, student in zip(self.teacher.parameters(), self.student.parameters()):
+            teacher.mul_(momentum).add_(student, alpha=1 - momentum)

@@ -1,0 +1,1 @@
+"""The same network as MM-DINOv2, trained with labels only."""

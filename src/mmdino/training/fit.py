@@ -1,0 +1,22 @@
+"""From a method's name to a trained run: what ``mmdino train`` calls."""
+
+from typing import Any
+
+from mmdino.methods.base import Run, method
+from mmdino.training.loop import train
+
+
+def fit(run: Run, method_name: str, resolved: dict[str, Any]) -> None:
+    """Train ``method_name`` as ``run`` says, or go on where it was stopped.
+
+    Args:
+        run: settings, seed, folder, patients.
+        method_name: a folder of ``mmdino/methods``, with dashes.
+        resolved: ``LoadedStudy.resolved``: recorded in ``run.json``, and equal to a checkpoint's for a resume.
+
+    Raises:
+        UserError: as :func:`mmdino.training.loop.train`.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    identity = {**resolved, "seed": run.seed, "data": run.patients.fingerprint()}
+    train(run, method(method_name).build(run), identity)

@@ -1,0 +1,57 @@
+"""Stopping between two steps when the scheduler or the user asks for it."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+from mmdino.errors import UserError
+
+EXIT_PREEMPTED = 75  # EX_TEMPFAIL: the same command goes on from here
+
+
+class Preempted(UserError):
+    """The run was told to stop, wrote a checkpoint and stopped; the command line exits with ``EXIT_PREEMPTED``."""
+
+
+class Interrupt:
+    """Note SIGTERM and SIGINT while the block runs, instead of dying in the middle of a step.
+
+    A second signal acts as ever, so that nobody has to wait.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "Interrupt":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._before = {}
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def raise_if_received(self, step: int) -> None:
+        """Stop the run after a checkpoint at ``step``.
+
+        Raises:
+            Preempted: on SIGTERM.
+            KeyboardInterrupt: on SIGINT.
+        """
+        if self.received == signal.SIGTERM:
+            raise Preempted(
+                f"stopped at step {step} by SIGTERM, with a checkpoint; the same command goes on from there"
+            )
+        if self.received == signal.SIGINT:
+            raise KeyboardInterrupt
