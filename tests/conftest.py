@@ -1,5 +1,10 @@
 """What all tests share."""
 
+import os
+
+# Before numpy and torch come: on a busy machine several threads wait for each other ten times as long as they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 
