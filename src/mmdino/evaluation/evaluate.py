@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmdino.evaluation.bootstrap import LEVEL, interval, resample, resampled_confusion
 from mmdino.evaluation.metrics import balanced_accuracy, confusion, macro_auroc, macro_f1, mcc
-from mmdino.evaluation.predictions import Answers, read_predictions, select
+from mmdino.evaluation.predictions import Answers, group, read_predictions
 from mmdino.files import file_digest, write_json
 from mmdino.tables import CLASSES
 
@@ -28,14 +28,11 @@ def evaluate(predictions: Path | str, out: Path | str, replicates: int = 2000) -
 def measure_all(frame: pd.DataFrame, replicates: int) -> dict[str, Any]:
     """Return the content of ``metrics.json`` for a checked predictions table."""
     rows, drawn = [], {}
-    keys = ["split", "sequences", "protocol", "readout"]
-    for split, sequences, protocol, readout in frame[keys].drop_duplicates().itertuples(index=False):
-        answers = select(frame, split, readout, sequences, protocol)
-        known = (split, tuple(answers.subjects))
-        if known not in drawn:
-            drawn[known] = resample(answers.truth, replicates)
-        place = {"split": split, "sequences": sequences, "protocol": protocol, "readout": readout}
-        rows.append({**place, **measure(answers, drawn[known])})
+    for place, answers in group(frame).items():
+        patients = (place.split, *answers.subjects)
+        if patients not in drawn:
+            drawn[patients] = resample(answers.truth, replicates)
+        rows.append({**place._asdict(), **measure(answers, drawn[patients])})
     return {
         "version": VERSION,
         "classes": list(CLASSES),

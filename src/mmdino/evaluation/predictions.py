@@ -1,7 +1,9 @@
 """Predictions of a run, checked: the only thing that metrics, comparisons and the report are computed from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -76,11 +78,33 @@ def _refused(path: Path | str, frame: pd.DataFrame, row: int, wrong: str) -> Use
     return UserError(f"{path}: row {row} (subject {subject}): {wrong}; delete the file and run `mmdino predict` again")
 
 
-def select(frame: pd.DataFrame, split: str, readout: str, sequences: str = ALL, protocol: str | None = None) -> Answers:
-    """Return the answers about labelled patients; without ``protocol``: transfer, else refit (equal with all four)."""
-    chosen = frame[(frame["split"] == split) & (frame["readout"] == readout) & (frame["sequences"] == sequences)]
-    if protocol is None:
-        protocol = "transfer" if (chosen["protocol"] == "transfer").any() else "refit"
-    chosen = chosen[(chosen["protocol"] == protocol) & (chosen["label"] != "")].sort_values("subject")
-    truth = np.array([CLASSES.index(label) for label in chosen["label"]], np.int64)
-    return Answers(chosen["subject"].to_numpy(object), truth, chosen[PROBABILITIES].to_numpy(np.float64))
+class Place(NamedTuple):
+    """Under which circumstances an answer was given."""
+
+    split: str
+    sequences: str
+    protocol: str
+    readout: str
+
+
+def group(frame: pd.DataFrame) -> dict[Place, Answers]:
+    """Return the answers about labelled patients by place; a place without a labelled patient has empty ones."""
+    index = {name: number for number, name in enumerate(CLASSES)}
+    truth = frame["label"].map(index).fillna(-1).to_numpy(np.int64)
+    subjects = frame["subject"].to_numpy(object)
+    probabilities = frame[PROBABILITIES].to_numpy(np.float64)
+    order = np.argsort(subjects.astype(str), kind="stable")
+    codes = frame.groupby(list(Place._fields), sort=False).ngroup().to_numpy()[order]
+    found = {}
+    for code in range(codes.max() + 1 if len(codes) else 0):
+        rows = order[codes == code]
+        place = Place(*frame.iloc[rows[0]][list(Place._fields)])
+        rows = rows[truth[rows] >= 0]
+        found[place] = Answers(subjects[rows], truth[rows], probabilities[rows])
+    return found
+
+
+def select(answers: Mapping[Place, Answers], split: str, readout: str, sequences: str = ALL) -> Answers | None:
+    """Return the answers of protocol ``transfer``, else of ``refit`` (the same with all four), else None."""
+    places = (Place(split, sequences, protocol, readout) for protocol in ("transfer", "refit"))
+    return next((answers[place] for place in places if place in answers), None)

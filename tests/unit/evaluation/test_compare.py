@@ -2,20 +2,20 @@ import pytest
 
 from mmdino.evaluation.compare import arm_mcc, paired_difference
 from mmdino.evaluation.evaluate import measure_all
-from mmdino.evaluation.predictions import select
+from mmdino.evaluation.predictions import group, select
 from mmdino.evaluation.subsets import SUBSETS
 from results_factory import predictions
 
 
 def arm(skill: float, seeds: int = 2, **options) -> list:
     frames = [predictions(skill, seed=seed, subsets=SUBSETS[:1], readouts=("cls",), **options) for seed in range(seeds)]
-    return [select(frame, "test", "cls") for frame in frames]
+    return [select(group(frame), "test", "cls") for frame in frames]
 
 
 def test_one_seed_equals_metrics_json():
     frame = predictions(subsets=SUBSETS[:1], readouts=("cls",))
     row = next(r for r in measure_all(frame, 300)["metrics"] if r["split"] == "test" and r["protocol"] == "transfer")
-    estimate = arm_mcc([select(frame, "test", "cls")], 300)
+    estimate = arm_mcc([select(group(frame), "test", "cls")], 300)
     assert (estimate.value, estimate.low, estimate.high) == tuple(row["mcc"].values())
     assert estimate.deviation is None
 
@@ -47,7 +47,7 @@ def test_pairing_is_narrower_than_two_separate_intervals():
     run = arm(0.6, seeds=1)
     nearly = predictions(0.6, subsets=SUBSETS[:1], readouts=("cls",))
     nearly.loc[nearly.index % 20 == 0, ["p_astrocytoma", "p_glioblastoma", "p_oligodendroglioma"]] = [1.0, 0.0, 0.0]
-    other = [select(nearly, "test", "cls")]
+    other = [select(group(nearly), "test", "cls")]
     paired, alone = paired_difference(run, other, 500), arm_mcc(run, 500)
     assert paired.high - paired.low < alone.high - alone.low
 

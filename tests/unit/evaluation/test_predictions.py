@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmdino.errors import UserError
-from mmdino.evaluation.predictions import read_predictions, select
+from mmdino.evaluation.predictions import Place, group, read_predictions, select
 from mmdino.evaluation.subsets import ALL, SUBSETS, without
 from results_factory import predictions, written
 
@@ -70,6 +70,16 @@ def test_a_patient_twice(tmp_path):
 def test_select_sorts_by_subject_and_drops_the_unlabelled():
     frame = predictions(subsets=FEW, val=5, test=8).sample(frac=1, random_state=0)
     frame.loc[frame["subject"] == "sub-0006", "label"] = ""
-    answers = select(frame, "test", "cls")
+    answers = select(group(frame), "test", "cls")
     assert answers.subjects.tolist() == [f"sub-{n:04d}" for n in (5, 7, 8, 9, 10, 11, 12)]
     assert answers.probabilities.shape == (7, 3)
+    assert select(group(frame), "test", "wavelets") is None
+
+
+def test_groups_cover_every_place_and_the_unlabelled_ones_are_empty():
+    frame = predictions(subsets=FEW, val=5, test=8)
+    frame["label"] = frame["label"].where(frame["split"] == "val", "")
+    found = group(frame)
+    assert len(found) == 2 * 2 * 5
+    assert len(found[Place("val", ALL, "transfer", "head")]) == 5
+    assert len(found[Place("test", ALL, "transfer", "head")]) == 0
