@@ -1,11 +1,12 @@
 """Supervised training of a CNN on labelled slices; whole sequences are dropped, so that it learns to do without."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from mmdino.errors import UserError
@@ -19,44 +20,55 @@ from mmdino.methods.supervised_cnn.settings import Settings
 from mmdino.tables import SEQUENCES
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Views (B, 4, size, size), with sequences dropped, and classes (B,) of named patients."""
+
+    subjects: list[str]
+    views: Tensor
+    labels: Tensor
+
+
 class SupervisedCNN(Trainable):
     """Cross-entropy with inverse-frequency class weights and label smoothing on the labelled training patients."""
 
+    network: nn.Module
+    optimizer: torch.optim.AdamW
+
     def __init__(self, run: Run):
-        self.run, self.settings = run, run.settings
         settings: Settings = run.settings
-        self.steps, self.evaluate_every = settings.steps, settings.evaluate_every
+        self.run, self.settings = run, settings
+        self.steps, self.evaluate_every, self.select_by = settings.steps, settings.evaluate_every, settings.select_by
         self.sampler = Sampler(run.patients, run.seed, settings.batch, labelled_only=True)
         self.view = View("cnn", settings.image_size, settings.scale, settings.blur, settings.gamma)
         self.weights = training_class_weights(run.patients, self.sampler.subjects)
         self.network = new_network(settings, run.seed)
-        self.optimizer = self._adamw = adamw(self.network.named_parameters(), depth=0)
+        self.optimizer = adamw(self.network.named_parameters(), depth=0)
         self.lr = Cosine(settings.lr, settings.lr_end, settings.steps, settings.warmup_steps)
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return views (B, 4, size, size) with sequences dropped, and classes (B,)."""
+    def batch(self, step: int) -> Batch:
+        """Draw labelled patients, a slice and a view of each, and the sequences to drop."""
         turns = self.sampler(step)
         slices = read_slices(self.run.patients.bank, turns, SEQUENCES, self.run.seed)
         views = make_views(slices, turns, self.view, self.run.seed)
         kept = keep_sequences(slices.present, turns, self.settings.sequence_dropout, self.run.seed)
-        targets = self.run.patients.targets([turn.subject for turn in turns])
-        return views * torch.from_numpy(kept)[:, :, None, None], torch.from_numpy(targets)
+        subjects = [turn.subject for turn in turns]
+        labels = torch.from_numpy(self.run.patients.targets(subjects))
+        return Batch(subjects, views * torch.from_numpy(kept)[:, :, None, None], labels)
 
     def schedule(self, step: int) -> dict[str, float]:
         """Set the learning rate of ``step``."""
         lr = self.lr(step)
-        set_rates(self._adamw, lr, self.settings.weight_decay)
+        set_rates(self.optimizer, lr, self.settings.weight_decay)
         return {"lr": lr}
 
-    def losses(self, batch: tuple[Tensor, Tensor], step: int) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Return the weighted cross-entropy, and the share of the batch that is classified rightly."""
-        device = next(self.network.parameters()).device
-        views, targets = (part.to(device) for part in batch)
-        scores = self.network(views)
+        scores = self.network(batch.views)
         loss = functional.cross_entropy(
-            scores, targets, self.weights.to(scores), label_smoothing=self.settings.label_smoothing
+            scores, batch.labels, self.weights.to(scores), label_smoothing=self.settings.label_smoothing
         )
-        return {"loss": loss, "accuracy": (scores.detach().argmax(1) == targets).float().mean()}
+        return {"loss": loss, "accuracy": (scores.detach().argmax(1) == batch.labels).float().mean()}
 
     def encoder(self) -> CNNEncoder:
         """Return an encoder that shares the current weights."""
