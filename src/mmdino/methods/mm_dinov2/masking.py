@@ -80,16 +80,20 @@ class Masks:
     indices: Tensor
     weight: Tensor
 
+    @classmethod
+    def of(cls, target: np.ndarray, absent: np.ndarray) -> "Masks":
+        """Return the masks of tokens to predict and of absent ones, (2B, S·N) bool each, without overlap."""
+        count = target.sum(1)
+        return cls(
+            student=torch.from_numpy(target | absent),
+            absent=torch.from_numpy(absent),
+            indices=torch.from_numpy(np.flatnonzero(target)),
+            weight=torch.from_numpy(np.repeat(1 / np.maximum(count, 1), count).astype(np.float32)),
+        )
+
 
 def combine(blocks: np.ndarray, hidden: np.ndarray, present: np.ndarray) -> Masks:
     """Return the union of block masks (2B, N), hidden sequences (2B, S) and absent ones, as token masks."""
-    patches = blocks.shape[1]
-    absent = np.repeat(~present, patches, axis=1)
-    target = (np.tile(blocks, (1, present.shape[1])) | np.repeat(hidden, patches, axis=1)) & ~absent
-    weight = np.repeat(1 / np.maximum(target.sum(1), 1), target.sum(1))
-    return Masks(
-        student=torch.from_numpy(target | absent),
-        absent=torch.from_numpy(absent),
-        indices=torch.from_numpy(np.flatnonzero(target)),
-        weight=torch.from_numpy(weight.astype(np.float32)),
-    )
+    absent = np.repeat(~present, blocks.shape[1], axis=1)
+    whole = np.repeat(hidden, blocks.shape[1], axis=1)
+    return Masks.of((np.tile(blocks, (1, present.shape[1])) | whole) & ~absent, absent)
