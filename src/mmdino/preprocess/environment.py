@@ -14,6 +14,6 @@ def one_thread(seed: int) -> None:
     """
     os.environ.update(dict.fromkeys(THREADS, "1"))
     os.environ["ANTS_RANDOM_SEED"] = str(seed + 1)
-    os.environ.update({"nnUNet_compile": "f", "nnUNet_def_n_proc": "1", "nnUNet_n_proc_DA": "0"})
+    os.environ.update({"nnUNet_compile": "f", "nnUNet_def_n_proc": "1", "nnUNet_n_proc_DA": "1"})
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)

@@ -16,14 +16,19 @@ TISSUES = {  # csf, grey, white, skull, scalp, tumour core, enhancing, oedema
     "t2": (900, 520, 380, 50, 500, 850, 600, 750),
     "flair": (120, 480, 400, 50, 480, 520, 560, 850),
 }
-MOVES = {"t1": (4, -3, 2, 3, -2, 5), "t1c": (6, 4, -5, 8, -6, 10), "t2": (5, 3, -2, 6, -8, 9), "flair": (3, 5, -6, 9, -4, 8)}
+MOVES = {
+    "t1": (4, -3, 2, 3, -2, 5),
+    "t1c": (6, 4, -5, 8, -6, 10),
+    "t2": (5, 3, -2, 6, -8, 9),
+    "flair": (3, 5, -6, 9, -4, 8),
+}
 SPACING = {"t1": (1.5, 1.5, 2.0), "t1c": (1.5, 1.5, 1.5), "t2": (1.5, 1.5, 4.0), "flair": (1.5, 2.0, 1.5)}
 CENTRE = np.array([30.0, 20.0, 25.0])
 
 
 @dataclass
 class Head:
-    """Where a head's files are, and its truth: pull matrices (atlas to scanner, RAS mm) and brain mask in atlas space."""
+    """Where a head's files are, and its truth: pulls (atlas to scanner) and the brain mask in atlas space."""
 
     row: dict[str, str]
     pulls: dict[str, np.ndarray]

@@ -1,0 +1,55 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdino.nifti import Volume, write_volume
+from mmdino.preprocess.atlas import Atlas, load_atlas
+from mmdino.preprocess.bids import ANAT, Names, write_dataset
+
+ATLASES = {
+    "standard": Atlas("MNI152NLin2009aSym", Path("mni.nii.gz"), Volume(np.zeros((2, 2, 2)), np.eye(4))),
+    "custom": Atlas("SRI24", Path("sri24.nii.gz"), Volume(np.zeros((2, 2, 2)), np.eye(4))),
+}
+
+
+@pytest.mark.parametrize("atlas", ATLASES.values(), ids=ATLASES)
+def test_derivatives_are_valid_bids(tmp_path, atlas):
+    validator = Path(sys.executable).parent / "bids-validator-deno"
+    assert validator.exists(), "bids-validator-deno belongs to the environment"
+    write_dataset(tmp_path, "cohort", atlas)
+    for subject in ("UPENN-GBM-00001", "b2"):
+        names = Names(tmp_path, subject, "preop", atlas)
+        for kind in ANAT:
+            write_volume(np.arange(8, dtype=np.uint8).reshape(2, 2, 2), np.eye(4), names.path(kind))
+        for kind in ("figure", "record", "transform-t2"):
+            names.path(kind).parent.mkdir(parents=True, exist_ok=True)
+            names.path(kind).write_text("{}")
+    done = subprocess.run(
+        [validator, tmp_path, "--format", "json", "--ignoreWarnings"], capture_output=True, text=True, check=False
+    )
+    found = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in found if issue["severity"] == "error"] == []
+    assert done.returncode == 0
+
+
+def test_names_are_all_different_and_below_the_folder(tmp_path):
+    names = Names(tmp_path, "A_1", "", ATLASES["standard"])
+    kinds = [*ANAT, "figure", "record", "transforms", "transform-t1", "transform-t2"]
+    paths = [names.path(kind) for kind in kinds]
+    assert len(set(paths)) == len(kinds)
+    assert all(path.is_relative_to(tmp_path) and "ses-preop" in str(path) for path in paths)
+    assert names.path("t1c").name == "sub-A1_ses-preop_ce-gadolinium_space-MNI152NLin2009aSym_desc-preproc_T1w.nii.gz"
+
+
+def test_the_carried_atlas_and_one_by_path_are_the_same(tmp_path):
+    carried = load_atlas("mni152")
+    assert carried.volume.array.shape == (197, 233, 189)
+    shutil.copy(carried.path, tmp_path / "sri24_t1.nii.gz")
+    other = load_atlas(str(tmp_path / "sri24_t1.nii.gz"))
+    assert (other.space, other.standard, carried.standard) == ("SRI24", False, True)
+    np.testing.assert_array_equal(other.volume.array, carried.volume.array)

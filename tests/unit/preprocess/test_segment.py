@@ -1,0 +1,74 @@
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from mmdino.errors import UserError
+from mmdino.preprocess.segment import CARRIED, Model, harmonise_labels, load_model
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [([0, 1, 2, 4], [0, 1, 2, 3]), ([0, 1, 2, 3], [0, 1, 2, 3]), ([0, 1], [0, 1]), ([0, 2, 4], [0, 2, 3])],
+)
+def test_labels_are_brought_to_one_convention(given, wanted):
+    np.testing.assert_array_equal(harmonise_labels(np.array(given), "seg.nii.gz"), wanted)
+
+
+@pytest.mark.parametrize("given", [[0, 5], [0, 3, 4], [0, 255]])
+def test_other_labels_are_refused(given):
+    with pytest.raises(UserError, match=r"seg\.nii\.gz: labels .* recode them"):
+        harmonise_labels(np.array(given), "seg.nii.gz")
+
+
+def test_the_carried_model_is_small_and_plain():
+    checkpoint = CARRIED / "fold_0" / "checkpoint_final.pth"
+    assert checkpoint.stat().st_size < 3e6
+    torch.load(checkpoint, weights_only=True)
+    assert load_model(CARRIED).sequences() == ["t1", "t1c", "t2", "flair"]
+
+
+def copy_with(folder, checkpoint=None, dataset=None):
+    """Copy the carried model with another checkpoint or dataset.json."""
+    (folder / "fold_0").mkdir(parents=True)
+    (folder / "plans.json").write_text((CARRIED / "plans.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(dataset) if dataset else (CARRIED / "dataset.json").read_text())
+    path = folder / "fold_0" / "checkpoint_final.pth"
+    if checkpoint is None:
+        path.write_bytes((CARRIED / "fold_0" / "checkpoint_final.pth").read_bytes())
+    else:
+        path.write_bytes(checkpoint)
+    return folder
+
+
+class Attack:
+    def __reduce__(self):
+        return (pytest.fail, ("the checkpoint ran code",))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
+    with pytest.raises(UserError, match="not a plain-tensor checkpoint"):
+        Model(copy_with(tmp_path / "model", pickle.dumps(Attack())))
+    torch.save({"network_weights": {}, "trainer_name": Attack(), "init_args": {}}, tmp_path / "attack.pth")
+    with pytest.raises(UserError, match="not a plain-tensor checkpoint"):
+        Model(copy_with(tmp_path / "other", (tmp_path / "attack.pth").read_bytes()))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"dataset\.json: there is no such file"):
+        Model(tmp_path)
+    folder = copy_with(tmp_path / "model")
+    (folder / "fold_0" / "checkpoint_final.pth").unlink()
+    with pytest.raises(UserError, match="trained nnU-Net v2 model folder"):
+        Model(folder)
+
+
+def test_channels_are_found_by_name(tmp_path):
+    dataset = json.loads((CARRIED / "dataset.json").read_text())
+    dataset["channel_names"] = {"0": "T1n", "1": "T1ce", "2": "T2w", "3": "T2f"}
+    assert Model(copy_with(tmp_path / "brats", dataset=dataset)).sequences() == ["t1", "t1c", "t2", "flair"]
+    dataset["channel_names"]["3"] = "swi"
+    with pytest.raises(UserError, match="'swi' is not"):
+        Model(copy_with(tmp_path / "swi", dataset=dataset)).sequences()
