@@ -148,4 +148,4 @@ def _cast(column: pd.Series, kind: type) -> pd.Series:
         return column.map({"True": True, "False": False, True: True, False: False}).astype(bool)
     if kind is int:
         return column.astype("int64")
-    return pd.to_numeric(column.replace("", "nan")).astype("float64")
+    return pd.to_numeric(column.replace("", None)).astype("float64")
