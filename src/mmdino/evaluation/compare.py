@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ class Estimate:
         high: upper end.
         deviation: standard deviation between seeds; None for a single seed.
         n: patients.
-        seeds: how many runs.
+        runs: how many runs the mean is over.
         p: two-sided p against 0, for differences.
     """
 
@@ -32,7 +32,7 @@ class Estimate:
     high: float
     deviation: float | None
     n: int
-    seeds: int
+    runs: int
     p: float | None = None
 
 
@@ -41,15 +41,15 @@ def arm_mcc(runs: Sequence[Answers], replicates: int) -> Estimate | None:
     runs = _shared(runs)
     if not runs or len(np.unique(runs[0].truth)) < 2:
         return None
-    weights = resample(runs[0].truth, replicates)
-    points, drawn = _points(runs), _replicates(runs, weights)
+    points, drawn = _points(runs), _replicates(runs, _weights(runs[0].truth.tobytes(), replicates))
     return _estimate(points, drawn, len(runs[0]))
 
 
 def paired_difference(runs: Sequence[Answers], others: Sequence[Answers], replicates: int) -> Estimate | None:
-    """Return MCC of ``runs`` minus MCC of ``others``, each the mean over its seeds, on the patients that all share.
+    """Return MCC of ``runs`` minus MCC of ``others``, each a mean over its runs, on the patients that all share.
 
-    Both are evaluated on the same resampled patients, so what they have in common cancels out.
+    The runs are an arm's seeds, or its seeds under several sets of sequences. Both sides are evaluated on the same
+    resampled patients, so what they have in common cancels out.
     """
     if not runs or not others:
         return None
@@ -57,12 +57,17 @@ def paired_difference(runs: Sequence[Answers], others: Sequence[Answers], replic
     if len(np.unique(shared[0].truth)) < 2:
         return None
     ours, theirs = shared[: len(runs)], shared[len(runs) :]
-    weights = resample(shared[0].truth, replicates)
+    weights = _weights(shared[0].truth.tobytes(), replicates)
     drawn = _replicates(ours, weights) - _replicates(theirs, weights)
     value = float(_points(ours).mean() - _points(theirs).mean())
     low, high = interval(drawn)
-    seeds = min(len(ours), len(theirs))
-    return Estimate(value, low, high, None, len(shared[0]), seeds, two_sided_p(drawn))
+    return Estimate(value, low, high, None, len(shared[0]), min(len(ours), len(theirs)), two_sided_p(drawn))
+
+
+@lru_cache(maxsize=4)
+def _weights(truth: bytes, replicates: int) -> NDArray[np.float32]:
+    """Return the resamples of these labels; a report asks for the same ones hundreds of times."""
+    return resample(np.frombuffer(truth, np.int64), replicates)
 
 
 def _estimate(points: NDArray, drawn: NDArray, patients: int) -> Estimate:

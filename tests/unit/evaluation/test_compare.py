@@ -26,7 +26,7 @@ def test_several_seeds_give_mean_and_deviation():
     estimate = arm_mcc(runs, 100)
     assert estimate.value == pytest.approx(sum(single) / 3)
     assert estimate.deviation > 0
-    assert estimate.seeds == 3
+    assert estimate.runs == 3
 
 
 def test_difference_is_signed_and_clear_when_it_is():

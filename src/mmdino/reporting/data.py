@@ -1,0 +1,225 @@
+"""Everything the report is made from, read from a study's files; what is missing or broken is kept as a reason."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mmdino.config import Experiment
+from mmdino.config.study import LoadedStudy
+from mmdino.errors import UserError
+from mmdino.evaluation.predictions import Answers, Place, group, read_predictions, select
+from mmdino.evaluation.subsets import ALL
+from mmdino.files import read_json
+from mmdino.tables import FAILURES, MANIFEST, PREPROCESSED, SPLITS, Table, read_table
+
+SNAKEMAKE = ".venv/bin/snakemake --profile profiles/local"
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """One experiment with one seed.
+
+    Attributes:
+        seed: its seed.
+        answers: about labelled patients, by place; empty where there are no predictions.
+        record: ``run.json``, or empty.
+        log: lines of ``log.jsonl``.
+        regressions: C and notes of the regressions.
+        problem: why there are no predictions, or "".
+    """
+
+    seed: int
+    answers: dict[Place, Answers]
+    record: dict[str, Any]
+    log: pd.DataFrame
+    regressions: list[dict[str, Any]]
+    problem: str
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An experiment of the study with its runs."""
+
+    experiment: Experiment
+    runs: list[RunFiles]
+
+    @property
+    def name(self) -> str:
+        """Return the experiment's name, which is its Snakemake target."""
+        return self.experiment.name
+
+    @property
+    def title(self) -> str:
+        """Return what tables and figures call it."""
+        return self.experiment.title
+
+    @property
+    def command(self) -> str:
+        """Return the command that runs it."""
+        return f"{SNAKEMAKE} {self.name}"
+
+    @property
+    def done(self) -> list[RunFiles]:
+        """Return the runs that have predictions."""
+        return [run for run in self.runs if run.answers]
+
+    @property
+    def problem(self) -> str:
+        """Return why some of its runs are missing, or ""."""
+        said = [f"seed {run.seed}: {run.problem}" for run in self.runs if run.problem]
+        reasons = {run.problem for run in self.runs}
+        return "; ".join(said) if len(reasons) > 1 else next(iter(reasons), "")
+
+    def answers(self, split: str, sequences: str = ALL, protocol: str | None = None) -> list[Answers]:
+        """Return the answers of each finished run by the arm's read-out; without ``protocol``: transfer, else refit."""
+        readout = self.experiment.readout
+        if protocol is None:
+            found = (select(run.answers, split, readout, sequences) for run in self.done)
+        else:
+            found = (run.answers.get(Place(split, sequences, protocol, readout)) for run in self.done)
+        return [answers for answers in found if answers is not None and len(answers)]
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """A study and what its files say.
+
+    Attributes:
+        study: its configuration.
+        results: its folder, ``results/<study>``.
+        arms: every experiment, the default ones first.
+        oracle: ``truth/oracle.json`` by split and set of sequences, or empty.
+        manifest: ``tables.MANIFEST`` of all cohorts.
+        preprocessed: ``tables.PREPROCESSED`` of all cohorts.
+        splits: ``tables.SPLITS``.
+        left_out: cohort, subject and reason of those who are in no slice bank.
+        broken: files that could not be read, with the reason.
+    """
+
+    study: LoadedStudy
+    results: Path
+    arms: list[Arm]
+    oracle: dict[str, dict[str, dict[str, float]]]
+    manifest: pd.DataFrame
+    preprocessed: pd.DataFrame
+    splits: pd.DataFrame
+    left_out: pd.DataFrame
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def phantom(self) -> bool:
+        """Whether any patient is made up."""
+        return self.study.study.is_phantom
+
+    @property
+    def replicates(self) -> int:
+        """Return how often patients are resampled for an interval."""
+        return self.study.study.evaluation.bootstrap
+
+    @cached_property
+    def reference(self) -> Arm | None:
+        """Return the arm that the others are compared with."""
+        return self.arm(self.study.study.reference)
+
+    def arm(self, name: str) -> Arm | None:
+        """Return an arm by its experiment's name."""
+        return next((arm for arm in self.arms if arm.name == name), None)
+
+    def titled(self, text: str) -> str:
+        """Return a heading of a result, which in a phantom study says so."""
+        return f"{text} (phantom)" if self.phantom else text
+
+    def source(self, *parts: str) -> str:
+        """Return the path of a file of the study, for people."""
+        return str(self.results.joinpath(*parts))
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """Return the ``run.json`` of every run that has one."""
+        return [run.record for arm in self.arms for run in arm.runs if run.record]
+
+
+def gather(study: LoadedStudy, results: Path) -> StudyFiles:
+    """Read all files of a study; none has to be there."""
+    broken: list[str] = []
+    cohorts = list(study.study.cohorts)
+    arms = [
+        Arm(experiment, [_run(results / "runs" / name / f"seed-{seed}", seed) for seed in study.seeds(name)])
+        for name, experiment in study.experiments.items()
+    ]
+    folders = {name: results / "cohorts" / name for name in cohorts}
+    return StudyFiles(
+        study=study,
+        results=results,
+        arms=arms,
+        oracle=_read(read_json, results / "truth" / "oracle.json", broken) or {},
+        manifest=_tables(MANIFEST, {name: folder / "manifest.tsv" for name, folder in folders.items()}, broken),
+        preprocessed=_tables(PREPROCESSED, {n: f / "preprocessed.tsv" for n, f in folders.items()}, broken),
+        splits=_tables(SPLITS, {"": results / "splits.tsv"}, broken),
+        left_out=_tables(FAILURES, {n: f / "slices" / "failures.tsv" for n, f in folders.items()}, broken),
+        broken=broken,
+    )
+
+
+def _read(reader: Callable[[Path], Any], path: Path, broken: list[str]) -> Any:
+    """Return what ``reader`` reads from ``path``, or None where the file is missing, or broken (which is noted)."""
+    if not path.exists():
+        return None
+    try:
+        return reader(path)
+    except UserError as error:
+        broken.append(str(error))
+        return None
+
+
+def _tables(table: Table, paths: dict[str, Path], broken: list[str]) -> pd.DataFrame:
+    """Return one table of several cohorts' files, with a column ``cohort``."""
+    found = []
+    for cohort, path in paths.items():
+        frame = _read(partial(read_table, table), path, broken)
+        if frame is not None:
+            found.append(frame if "cohort" in frame else frame.assign(cohort=cohort))
+    columns = [*table.columns, *([] if "cohort" in table.columns else ["cohort"])]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+
+
+def _run(folder: Path, seed: int) -> RunFiles:
+    broken: list[str] = []
+    frame = _read(read_predictions, folder / "predictions.parquet", broken)
+    record = _read(read_json, folder / "run.json", broken) or {}
+    log = _log(folder / "log.jsonl")
+    answers = group(frame) if frame is not None else {}
+    problem = "" if answers else "; ".join(broken) or _unfinished(folder, log)
+    return RunFiles(seed, answers, record, log, frame.attrs.get("regressions", []) if answers else [], problem)
+
+
+def _unfinished(folder: Path, log: pd.DataFrame) -> str:
+    if (folder / "predictions.parquet").exists():
+        return "predictions.parquet has no rows"
+    if (folder / "model.safetensors").exists():
+        return "trained, but not yet predicted"
+    if len(log):
+        return f"training stopped at step {int(log['step'].max())}; the same command goes on from its last checkpoint"
+    return "not run"
+
+
+def _log(path: Path) -> pd.DataFrame:
+    """Return the log's lines that can be read; a run that was killed may have left half a line."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return pd.DataFrame(list(_parsed(lines)), columns=None if lines else ["step"])
+
+
+def _parsed(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict) and isinstance(value.get("step"), int | float):
+            yield {key: item if isinstance(item, int | float) else np.nan for key, item in value.items()}

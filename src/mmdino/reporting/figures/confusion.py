@@ -1,0 +1,44 @@
+"""Who is taken for whom: confusion matrices on the external test."""
+
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.estimates import counted
+from mmdino.reporting.figures import style
+
+SHORT = ("astro", "GBM", "oligo")
+ACROSS = 4
+MOST = 24  # panels that can still be read
+
+
+def confusion_matrices(data: StudyFiles) -> Figure | None:
+    """Draw a matrix an arm: share of the true class as colour, patients as numbers, summed over seeds."""
+    arms = [(arm, runs) for arm in data.arms if (runs := arm.answers("test"))][:MOST]
+    if not arms:
+        return None
+    down = -(-len(arms) // ACROSS)
+    figure = style.canvas(0.5 + 1.85 * down)
+    panels = figure.subplots(down, ACROSS, squeeze=False)
+    for axes in panels.flat[len(arms) :]:
+        axes.set_visible(False)
+    for place, (axes, (arm, runs)) in enumerate(zip(panels.flat, arms)):
+        counts = np.sum([counted(run) for run in runs], axis=0)
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        text = np.array([[f"{n:,}\n{100 * s:.0f} %" for n, s in zip(*row)] for row in zip(counts, share)])
+        sns.heatmap(
+            share, ax=axes, annot=text, fmt="", vmin=0, vmax=1, cmap="crest", cbar=False, square=True, linewidths=0.8,
+            linecolor=style.PAPER, annot_kws={"fontsize": 6.5}, xticklabels=SHORT, yticklabels=SHORT,
+        )  # fmt: skip
+        axes.tick_params(length=0, rotation=0, labelsize=7)
+        seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
+        axes.set_title(f"{_wrapped(arm.title)}\nn = {len(runs[0])}{seeds}", fontsize=7.5, linespacing=1.25)
+        axes.set_ylabel("true" if place % ACROSS == 0 else "")
+        axes.set_xlabel("predicted" if place + ACROSS >= len(arms) else "")
+    style.headline(figure, data.titled("Confusion on the external test"))
+    return figure
+
+
+def _wrapped(title: str, width: int = 22) -> str:
+    return title if len(title) <= width else title[: width - 1].rstrip() + "…"

@@ -1,0 +1,133 @@
+"""What missing sequences cost: a heat map of all 15 sets, and the four cases of one missing sequence."""
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmdino.evaluation.subsets import ALL, SUBSETS
+from mmdino.reporting.data import Arm, StudyFiles
+from mmdino.reporting.estimates import ONE_MISSING, Cell, ceiling
+from mmdino.reporting.figures import style
+from mmdino.reporting.text import score
+from mmdino.tables import SEQUENCES, sequence_set
+
+PROTOCOLS = {
+    "transfer": "transfer: fitted on all four, tested with fewer",
+    "refit": "refit: classifier refitted for the set",
+}
+SHOWN = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
+
+
+def _arms(cells: list[Cell]) -> list[Arm]:
+    return list({cell.arm.name: cell.arm for cell in cells}.values())
+
+
+def heat_map(data: StudyFiles, cells: list[Cell]) -> Figure | None:
+    """Draw MCC by set of sequences and arm, a panel a protocol; a column for the sign oracle where there is one."""
+    protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
+    if not protocols:
+        return None
+    arms = _arms(cells)
+    sets = [sequence_set(names) for names in SUBSETS]
+    bounds = [(ceiling(data, name) or {}).get("mcc", np.nan) for name in sets]
+    oracle = not np.isnan(bounds).all()
+    columns = [arm.title for arm in arms] + (["sign oracle"] if oracle else [])
+    figure = style.canvas(4.9, max(style.WIDTH, 1.4 + 0.42 * len(columns) * len(protocols)))
+    ratios = [1.05] + [len(columns) * 0.42] * len(protocols)
+    panels = figure.subplots(1, 1 + len(protocols), width_ratios=ratios)
+    _dots(panels[0])
+    top = max([cell.mcc.value for cell in cells] + [value for value in bounds if not np.isnan(value)])
+    for axes, protocol in zip(panels[1:], protocols):
+        found = {(cell.sequences, cell.arm.name): cell.mcc.value for cell in cells if cell.protocol == protocol}
+        grid = np.array([[found.get((name, arm.name), np.nan) for arm in arms] for name in sets])
+        if oracle:
+            grid = np.c_[grid, bounds]
+        _panel(axes, grid, columns, top, last_apart=oracle)
+        n = next(cell.mcc.n for cell in cells if cell.protocol == protocol)
+        axes.set_title(f"{PROTOCOLS[protocol]}\nn = {n}", pad=6)
+    style.headline(figure, data.titled("MCC on the external test by sequences at hand"))
+    return figure
+
+
+def _panel(axes: Axes, grid: np.ndarray, columns: list[str], top: float, last_apart: bool) -> None:
+    text = np.vectorize(lambda value: "" if np.isnan(value) else score(value))(grid)
+    sns.heatmap(
+        grid, ax=axes, mask=np.isnan(grid), annot=text, fmt="", vmin=0, vmax=max(top, 0.1), cmap="crest", cbar=False,
+        annot_kws={"fontsize": 7}, linewidths=0.6, linecolor=style.PAPER, yticklabels=False,
+    )  # fmt: skip
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=40, ha="right", rotation_mode="anchor")
+    axes.tick_params(length=0)
+    for edge in _group_edges():
+        axes.axhline(edge, color=style.PAPER, linewidth=3)
+    if last_apart and grid.shape[1] > 1:
+        axes.axvline(grid.shape[1] - 1, color=style.PAPER, linewidth=4)
+
+
+def _group_edges() -> list[int]:
+    """Return the rows at which the number of sequences changes."""
+    sizes = [len(names) for names in SUBSETS]
+    return [row for row in range(1, len(sizes)) if sizes[row] != sizes[row - 1]]
+
+
+def _dots(axes: Axes) -> None:
+    """Draw which sequences each row has: filled is there."""
+    for row, names in enumerate(SUBSETS):
+        for column, name in enumerate(SEQUENCES):
+            there = name in names
+            axes.plot(
+                column, row + 0.5, "o", markersize=5, markeredgewidth=0.8, markeredgecolor=style.MUTED,
+                markerfacecolor=style.INK if there else "none",
+            )  # fmt: skip
+    for edge in _group_edges():
+        axes.axhline(edge, color=style.LINE, linewidth=0.6)
+    axes.set(xlim=(-0.6, len(SEQUENCES) - 0.4), ylim=(len(SUBSETS), 0), yticks=[])
+    axes.set_xticks(
+        range(len(SEQUENCES)), [SHOWN[n] for n in SEQUENCES], rotation=40, ha="right", rotation_mode="anchor"
+    )
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def one_missing(data: StudyFiles, cells: list[Cell]) -> Figure | None:
+    """Draw each arm's MCC with all four and with each one missing; short lines are the sign oracle's."""
+    protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
+    if not protocols:
+        return None
+    arms, marks = _arms(cells), style.marks(data)
+    cases = {"all four": ALL} | {f"no {SHOWN[name]}": names for name, names in ONE_MISSING.items()}
+    figure = style.canvas(3.3 + 0.16 * ((len(arms) + 2) // 3))
+    panels = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
+    step = 0.7 / max(len(arms), 1)
+    for axes, protocol in zip(panels, protocols):
+        found = {(cell.sequences, cell.arm.name): cell.mcc for cell in cells if cell.protocol == protocol}
+        for order, arm in enumerate(arms):
+            mark = marks[arm.name]
+            places = [(x + (order - (len(arms) - 1) / 2) * step, found.get((names, arm.name)))
+                      for x, names in enumerate(cases.values())]  # fmt: skip
+            seen = [(x, mcc) for x, mcc in places if mcc is not None]
+            axes.errorbar(
+                [x for x, _ in seen], [mcc.value for _, mcc in seen],
+                yerr=np.array([[mcc.value - mcc.low, mcc.high - mcc.value] for _, mcc in seen]).T if seen else None,
+                fmt=mark.marker, color=mark.colour, markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=1,
+                label=arm.title,
+            )  # fmt: skip
+        for x, names in enumerate(cases.values()):
+            bound = ceiling(data, names)
+            if bound:
+                label = "sign oracle" if x == 0 else None
+                axes.hlines(bound["mcc"], x - 0.42, x + 0.42, color=style.MUTED, linewidth=1.2, label=label)
+            if x:
+                axes.axvline(x - 0.5, color=style.LINE, linewidth=0.6)
+        axes.axhline(0, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
+        axes.set_xticks(range(len(cases)), list(cases))
+        axes.tick_params(axis="x", length=0)
+        style.score_axis(axes, "y")
+        n = next(cell.mcc.n for cell in cells if cell.protocol == protocol)
+        axes.set_title(f"{PROTOCOLS[protocol]}\nn = {n}")
+    panels[0].set_ylabel("MCC, 95 % interval over patients")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    style.headline(figure, data.titled("External test with one sequence missing"))
+    return figure

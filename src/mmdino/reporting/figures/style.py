@@ -1,0 +1,117 @@
+"""One look for all figures: sizes, inks, and a colour, marker and dash for each arm that stay the same everywhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmdino.files import atomic
+from mmdino.reporting.data import StudyFiles
+
+INK, MUTED, LINE, PAPER = "#1f2630", "#667080", "#dde1e6", "#fefefe"  # the page exchanges them in its dark mode
+WIDTH = 7.1  # inches: two columns of a journal
+REFERENCE = "#0072b2"
+COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")  # Okabe and Ito, extended
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.6,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mmdino",
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}
+UNDATED = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How an arm is drawn."""
+
+    colour: str
+    marker: str
+    dash: object
+
+
+def marks(data: StudyFiles) -> dict[str, Mark]:
+    """Return each arm's mark by name: the reference arm's is fixed, the others' follow the study's order."""
+    found, others = {}, 0
+    for arm in data.arms:
+        if arm is data.reference:
+            found[arm.name] = Mark(REFERENCE, "o", "-")
+            continue
+        turn = others // len(COLOURS)
+        marker, dash = MARKERS[(others + 1) % len(MARKERS)], DASHES[turn % len(DASHES)]
+        found[arm.name] = Mark(COLOURS[others % len(COLOURS)], marker, dash)
+        others += 1
+    return found
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw with the report's look, whatever the user's matplotlib settings are."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
+        yield
+
+
+def canvas(height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure (inches); outside of pyplot, so that nothing stays in memory."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Write a figure's title, left above all panels."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=9.5, fontweight="bold")
+
+
+def score_axis(axes: Axes, axis: str = "x") -> None:
+    """Give an axis of MCC its grid."""
+    axes.grid(axis=axis, zorder=0)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+
+
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """Write PDF, PNG (300 dpi) and SVG, the same bytes for the same numbers; return the SVG's path."""
+    for kind, metadata in UNDATED.items():
+        with atomic(folder / f"{name}.{kind}") as temporary:
+            figure.savefig(
+                temporary, format=kind, dpi=300, metadata=metadata, facecolor="none" if kind == "svg" else None
+            )
+    return folder / f"{name}.svg"

@@ -1,0 +1,59 @@
+"""Quality-control pictures of native patients: a sample, small enough for one page."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from mmdino.files import stable_hash
+from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.text import count, duration
+
+SAMPLE = 8
+WIDTH = 720  # pixels
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A patient's picture as a data URI, with what is said below it."""
+
+    uri: str
+    title: str
+    caption: str
+
+
+def sample(data: StudyFiles) -> tuple[list[Picture], int]:
+    """Return up to ``SAMPLE`` pictures, and how many there are; who is shown depends on the names alone."""
+    done = data.preprocessed[(data.preprocessed["figure"] != "") & (data.preprocessed["status"] == "done")]
+    native = [name for name, cohort in data.study.study.cohorts.items() if cohort.stage == "native"]
+    rows = done[done["cohort"].isin(native)].to_dict("records")
+    rows.sort(key=lambda row: stable_hash("picture", row["subject"]))
+    shown: list[Picture] = []
+    for row in rows:
+        path = next((p for p in (Path(row["figure"]), data.results / row["figure"]) if p.is_file()), None)
+        uri = embedded(path) if path else None
+        if uri and len(shown) < SAMPLE:
+            shown.append(Picture(uri, f"{row['subject']} ({row['cohort']})", _caption(row)))
+    return sorted(shown, key=lambda picture: picture.title), len(rows)
+
+
+def _caption(row: dict) -> str:
+    volume = f"brain {count(row['brain_ml'])} ml" if not pd.isna(row["brain_ml"]) else ""
+    segmentation = f"tumour from {row['seg_source']}" if row["seg_source"] else ""
+    return " · ".join(part for part in (volume, segmentation, f"{duration(row['seconds'])} CPU", row["reason"]) if part)
+
+
+def embedded(path: Path) -> str | None:
+    """Return a picture as a JPEG data URI at most ``WIDTH`` wide, or None where it cannot be read."""
+    try:
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError):
+        return None
+    picture.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=78, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode()}"

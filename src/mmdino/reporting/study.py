@@ -1,0 +1,163 @@
+"""Tables about the study itself: cohorts, failures, costs, runs, what to run again."""
+
+import statistics
+from typing import Any
+
+import pandas as pd
+
+from mmdino.reporting.data import SNAKEMAKE, StudyFiles
+from mmdino.reporting.tables import Column, Table, number, text
+from mmdino.reporting.text import NONE, count, duration
+from mmdino.tables import CLASSES, SEQUENCES
+
+NAN = float("nan")
+
+
+def cohort_table(data: StudyFiles) -> Table:
+    """Return a row a cohort: from patients found to patients used, by split and class."""
+    lines = [_cohort_line(data, name) for name in data.study.study.cohorts]
+    return Table(
+        name="cohorts",
+        title=data.titled("Cohorts: from patients found to patients used"),
+        frame=pd.DataFrame(lines),
+        columns=[
+            text("Cohort", "cohort"),
+            text("Stage", "stage", help="native: whole heads; atlas: registered; stripped: registered, without skull"),
+            text("Site", "site"),
+            number("Found", "found", count),
+            number("Failed", "failed", count, help="excluded, failed in preprocessing, or without slices"),
+            Column("Train (labelled)", lambda row: f"{count(row['train'])} ({count(row['labelled'])})", "train"),
+            number("Val.", "val", count, help="validation"),
+            number("Ext. test", "test", count, help="external test"),
+            *(number(name.capitalize(), name, count) for name in CLASSES),
+            number("No label", "unlabelled", count),
+            text("Sequences missing", "missing"),
+            number("Brain, ml", "brain_ml", count, help="median volume of the brain masks"),
+        ],
+        source=f"{data.source('cohorts', '*', 'manifest.tsv')}, preprocessed.tsv; {data.source('splits.tsv')}",
+        note="Classes are counted among the patients used, with the labels that are known; training sees only the "
+        "labelled ones'.",
+    )
+
+
+def _cohort_line(data: StudyFiles, name: str) -> dict[str, Any]:
+    manifest, done, splits = (
+        frame[frame["cohort"] == name] for frame in (data.manifest, data.preprocessed, data.splits)
+    )
+    cohort = data.study.cohort(name)
+    split, labelled = splits["split"], splits["labelled"].astype(bool)
+    absent = {sequence: int((manifest[sequence] == "").sum()) for sequence in SEQUENCES} if len(manifest) else {}
+    volumes = list(done["brain_ml"].dropna())
+    excluded = int((manifest["excluded"] != "").sum()) if len(manifest) else 0
+    left_out = int((data.left_out["cohort"] == name).sum())
+    return {
+        "cohort": name,
+        "stage": cohort.stage,
+        "site": ", ".join(sorted(set(manifest["site"]) - {""})) or cohort.site or NONE,
+        "role": cohort.role,
+        "found": len(manifest),
+        "failed": max(excluded, int((done["status"] == "failed").sum()) if len(done) else 0) + left_out,
+        "train": int((split == "train").sum()),
+        "labelled": int(((split == "train") & labelled).sum()),
+        "val": int((split == "val").sum()),
+        "test": int((split == "test").sum()),
+        **{label: int((splits["label"] == label).sum()) for label in CLASSES},
+        "unlabelled": int((splits["label"] == "").sum()),
+        "missing": ", ".join(f"{sequence} {n}" for sequence, n in absent.items() if n) or NONE,
+        "brain_ml": statistics.median(volumes) if volumes else NAN,
+    }
+
+
+def failure_table(data: StudyFiles) -> Table:
+    """Return everybody and everything that was left out, with the reason."""
+    lines = []
+    failed = data.preprocessed[data.preprocessed["status"] == "failed"]
+    for row in failed.to_dict("records"):
+        lines.append({"what": row["subject"], "where": f"preprocessing, {row['cohort']}", "reason": row["reason"]})
+    known = set(failed["subject"])
+    for row in data.manifest[data.manifest["excluded"] != ""].to_dict("records"):
+        if row["subject"] not in known:
+            lines.append({"what": row["subject"], "where": f"manifest, {row['cohort']}", "reason": row["excluded"]})
+    for row in data.left_out.to_dict("records"):
+        lines.append({"what": row["subject"], "where": f"slice bank, {row['cohort']}", "reason": row["reason"]})
+    for arm in data.arms:
+        for run in arm.runs:
+            if run.problem:
+                reason = f"{run.problem}; {arm.command}"
+                lines.append({"what": f"{arm.title}, seed {run.seed}", "where": "runs", "reason": reason})
+    lines += [
+        {"what": said.split(": ", 1)[0], "where": "files", "reason": said.split(": ", 1)[-1]} for said in data.broken
+    ]
+    return Table(
+        name="failures",
+        title="Left out, with the reason",
+        frame=pd.DataFrame(lines, columns=["what", "where", "reason"]),
+        columns=[text("What", "what"), text("Where", "where"), text("Reason", "reason")],
+        source=f"{data.source('cohorts', '*', 'preprocessed.tsv')}, manifest.tsv, slices/failures.tsv; runs",
+    )
+
+
+def cost_table(data: StudyFiles) -> Table:
+    """Return what each arm and each cohort's preprocessing cost."""
+    lines = []
+    for name in data.study.study.cohorts:
+        seconds = data.preprocessed.loc[data.preprocessed["cohort"] == name, "seconds"].dropna()
+        if len(seconds):
+            median = f"{seconds.median():.1f} s a patient, median"
+            lines.append(
+                {"what": f"Preprocessing, {name}", "units": len(seconds), "cpu": seconds.sum(), "detail": median}
+            )
+    for arm in data.arms:
+        records = [run.record for run in arm.runs if run.record]
+        if records:
+            lines.append(
+                {"what": f"Training, {arm.title}", "experiment": arm.name, "units": len(records), **_spent(records)}
+            )
+    return Table(
+        name="cost",
+        title=data.titled("Cost"),
+        frame=pd.DataFrame(
+            lines, columns=["what", "experiment", "units", "cpu", "wall", "memory_gb", "parameters", "detail"]
+        ),
+        columns=[
+            text("What", "what"),
+            number("Patients or seeds", "units", count),
+            number("CPU, all", "cpu", duration),
+            number("Wall, all", "wall", duration),
+            number("Peak memory, GB", "memory_gb", lambda value: NONE if pd.isna(value) else f"{value:.1f}"),
+            number("Trained parameters", "parameters", count),
+            Column("", lambda row: row["detail"] if isinstance(row["detail"], str) else "", number=False),
+        ],
+        source=f"{data.source('runs', '*', 'seed-*', 'run.json')}; {data.source('cohorts', '*', 'preprocessed.tsv')}",
+        swatch="experiment",
+    )
+
+
+def _spent(records: list[dict[str, Any]]) -> dict[str, Any]:
+    peaks = [record.get("peak_memory_bytes", {}).get("host", NAN) for record in records]
+    return {
+        "cpu": sum(record.get("cpu_seconds", 0.0) for record in records),
+        "wall": sum(record.get("wall_seconds", 0.0) for record in records),
+        "memory_gb": max(peaks) / 1e9,
+        "parameters": records[0].get("trainable_parameters", NAN),
+        "detail": str(records[0].get("device", "")),
+    }
+
+
+def rerun_table(data: StudyFiles) -> Table:
+    """Return for each part of the report the command that makes it again."""
+    report = f"{SNAKEMAKE} {data.source('report.html')}"
+    parts = [
+        ("Every table and figure of results, from the predictions", f"{SNAKEMAKE} --forcerun report"),
+        ("Cohorts, failures", f"{SNAKEMAKE} {data.source('splits.tsv')}"),
+        ("This report and what it lacks", report),
+    ]
+    lines = [{"part": part, "command": command, "question": ""} for part, command in parts]
+    lines += [{"part": arm.title, "command": arm.command, "question": arm.experiment.question} for arm in data.arms]
+    return Table(
+        name="rerun",
+        title="How to run each part again",
+        frame=pd.DataFrame(lines, columns=["part", "command", "question"]),
+        columns=[text("Part", "part"), text("Command", "command", code=True), text("Question", "question")],
+        source=str(data.study.path),
+    )

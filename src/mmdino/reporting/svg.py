@@ -1,0 +1,30 @@
+"""A matplotlib SVG as a part of the page: inks follow light and dark mode, names never clash, it has a label."""
+
+import re
+from pathlib import Path
+
+from markupsafe import Markup, escape
+
+from mmdino.reporting.figures.style import INK, LINE, MUTED, PAPER
+
+INKS = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", PAPER: "var(--paper)"}
+
+
+def inline(path: Path, label: str) -> Markup:
+    """Return the SVG's element. Matplotlib has escaped all text in it.
+
+    Args:
+        path: as :func:`style.save` wrote it.
+        label: what the figure shows, in words.
+    """
+    svg = path.read_text(encoding="utf-8")
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, count=1, flags=re.DOTALL)
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()  # type: ignore[union-attr]
+    name = re.sub(r"\W+", "-", path.stem)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    for ink, variable in INKS.items():
+        svg = svg.replace(ink, variable)
+    head = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}" style="--wide: {width}"'
+    head += ' xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    return Markup(head + svg[svg.index(">") + 1 :])
