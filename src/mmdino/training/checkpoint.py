@@ -1,6 +1,7 @@
 """Checkpoints: whole or absent, the newest two kept, refused where they belong to other settings."""
 
 import pickle
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -66,8 +67,7 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove all, once the run is finished."""
-        for path in (*self._newest_first(), self.best):
-            path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.pt"), reverse=True)

@@ -55,9 +55,9 @@ def render(images: Tensor, draws: Draws, size: int) -> Tensor:
     return normalise(views)
 
 
-def normalise(views: Tensor) -> Tensor:
-    """Return (x − .45) / .22 where x is not 0, else 0."""
-    return torch.where(views == 0, views, (views - MEAN) / STD)
+def normalise(views: Tensor, mean: float = MEAN, std: float = STD) -> Tensor:
+    """Return (x − mean) / std where x is not 0, else 0."""
+    return torch.where(views == 0, views, (views - mean) / std)
 
 
 def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

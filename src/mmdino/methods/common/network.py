@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from mmdino.dataset.bank import Slices
 from mmdino.errors import UserError
-from mmdino.methods.common.augment import MEAN, Draws, render, resampling, separable
+from mmdino.methods.common.augment import Draws, normalise, render
 from mmdino.methods.common.settings import ViTSettings
 from mmdino.models.vit import MultiModalViT, Tokens, ViTShape
 from mmdino.models.weights import build_backbone
@@ -137,8 +138,6 @@ def evaluation_views(images: Tensor, settings: ViTSettings) -> Tensor:
     source, size = images.shape[-1], settings.eval_size
     if settings.eval_transform == "mended":
         return render(images, Draws.whole(len(images), source), size)
-    start, length = torch.zeros(len(images)), torch.full((len(images),), source)
-    weights = resampling(start, length, source, size)
-    views = separable(images, weights, weights)
+    views = F.interpolate(images, size=(size, size), mode="bicubic", antialias=True)
     low, high = views.amin((2, 3), keepdim=True), views.amax((2, 3), keepdim=True)
-    return ((views - low) / (high - low).clamp_min(1e-8) - MEAN) / 0.225
+    return normalise((views - low) / (high - low).clamp_min(1e-8), std=0.225)

@@ -34,10 +34,16 @@ def multipliers(name: str, depth: int, layer_decay: float, patch_embed: float) -
 def adamw(
     parameters: Iterable[tuple[str, nn.Parameter]], depth: int, layer_decay: float = 1.0, patch_embed: float = 1.0
 ) -> torch.optim.AdamW:
-    """Return AdamW (.9, .999) over named parameters, one group for each pair of multipliers; see ``set_rates``."""
+    """Return AdamW (.9, .999) over named parameters, one group for each pair of multipliers; see ``set_rates``.
+
+    A parameter whose rate is multiplied by 0 is left out, and its gradient is never computed.
+    """
     groups: dict[tuple[float, float, bool], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in parameters:
-        groups[(*multipliers(name, depth, layer_decay, patch_embed), "last_layer" in name)].append(parameter)
+        rate, decay = multipliers(name, depth, layer_decay, patch_embed)
+        parameter.requires_grad_(rate > 0)
+        if rate > 0:
+            groups[rate, decay, "last_layer" in name].append(parameter)
     return torch.optim.AdamW(
         [
             {"params": members, "lr_multiplier": rate, "wd_multiplier": decay, "is_last_layer": last}
@@ -56,6 +62,11 @@ def set_rates(
         rate = lr if last_layer_lr is None or not group["is_last_layer"] else last_layer_lr
         group["lr"] = rate * group["lr_multiplier"]
         group["weight_decay"] = weight_decay * group["wd_multiplier"]
+
+
+def learning_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of a module that :func:`adamw` was given, to be switched off and on again."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 def clip(modules: Iterable[nn.Module], limit: float) -> list[Tensor]:

@@ -69,7 +69,9 @@ class TrainingSettings(ViTSettings):
     weight_decay: float = Field(default=0.04, ge=0)
     weight_decay_end: float = Field(default=0.4, ge=0)
     layer_decay: float = Field(default=0.9, gt=0, le=1)
-    patch_embed_lr: float = Field(default=0.2, ge=0, description="Factor on the patch embedding's learning rate.")
+    patch_embed_lr: float = Field(
+        default=0.2, ge=0, description="Factor on the patch embedding's rate; 0 leaves it as it is."
+    )
     freeze_backbone_steps: int = Field(default=420, ge=0)
     clip: Positive = 3.0
     drop_path: float = Field(default=0.3, ge=0, lt=1)

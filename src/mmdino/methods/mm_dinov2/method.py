@@ -7,7 +7,7 @@ from torch import Tensor
 from mmdino.methods.base import Run, Trainable
 from mmdino.methods.common.draws import Drawn, Sampler, stream
 from mmdino.methods.common.network import HeadedViT, ViTEncoder, exported, read_backbone, starting_backbone
-from mmdino.methods.common.optimise import adamw, clip, set_rates, training_class_weights
+from mmdino.methods.common.optimise import adamw, clip, learning_parameters, set_rates, training_class_weights
 from mmdino.methods.common.schedules import Cosine, Linear
 from mmdino.methods.common.views import Patches, View, make_views, read_slices
 from mmdino.methods.mm_dinov2.masking import block_masks, combine, hidden_sequences
@@ -40,6 +40,7 @@ class MMDinoV2(Trainable):
             s.layer_decay,
             s.patch_embed_lr,
         )
+        self.backbone = learning_parameters(self.network.student.backbone)
         self.lr = Cosine(s.lr, s.lr_end, s.steps, s.warmup_steps)
         self.weight_decay = Cosine(s.weight_decay, s.weight_decay_end, s.steps)
         self.ema = Cosine(s.ema, s.ema_end, s.steps)
@@ -72,7 +73,8 @@ class MMDinoV2(Trainable):
         s = self.settings
         lr, weight_decay = self.lr(step), self.weight_decay(step)
         set_rates(self.optimizer, lr, weight_decay, 0.0 if step < s.freeze_last_layer_steps else lr)
-        self.network.student.backbone.requires_grad_(step >= s.freeze_backbone_steps)
+        for parameter in self.backbone:
+            parameter.requires_grad_(step >= s.freeze_backbone_steps)
         return {
             "lr": lr,
             "weight_decay": weight_decay,

@@ -17,7 +17,7 @@ from mmdino.methods.common.network import (
     starting_backbone,
     token_masks,
 )
-from mmdino.methods.common.optimise import adamw, clip, set_rates, training_class_weights
+from mmdino.methods.common.optimise import adamw, clip, learning_parameters, set_rates, training_class_weights
 from mmdino.methods.common.schedules import Cosine
 from mmdino.methods.common.views import View, make_views, read_slices
 from mmdino.methods.supervised_vit.settings import Settings
@@ -51,6 +51,7 @@ class SupervisedViT(Trainable):
         backbone = starting_backbone(s, run.seed, s.drop_path)
         self.network = HeadedViT(backbone, _head(backbone.shape.dim, run.seed))
         self.optimizer = adamw(self.network.named_parameters(), backbone.shape.depth, s.layer_decay, s.patch_embed_lr)
+        self.backbone = learning_parameters(backbone)
         self.lr = Cosine(s.lr, s.lr_end, s.steps, s.warmup_steps)
         self.weight_decay = Cosine(s.weight_decay, s.weight_decay_end, s.steps)
         self.view = View("global 1", s.global_size, s.global_scale, blur=0.5, gamma=True)
@@ -78,7 +79,8 @@ class SupervisedViT(Trainable):
         """Set the rates of ``step``, and whether the backbone learns."""
         lr, weight_decay = self.lr(step), self.weight_decay(step)
         set_rates(self.optimizer, lr, weight_decay)
-        self.network.backbone.requires_grad_(step >= self.settings.freeze_backbone_steps)
+        for parameter in self.backbone:
+            parameter.requires_grad_(step >= self.settings.freeze_backbone_steps)
         return {"lr": lr, "weight_decay": weight_decay}
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:

@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import TINY_MM_DINOV2
 
 from mmdino.errors import UserError
 from mmdino.methods.base import Run
@@ -12,6 +11,7 @@ from mmdino.methods.mm_dinov2.method import build
 from mmdino.methods.mm_dinov2.model import Batch
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.tables import SEQUENCES
+from tiny import TINY_MM_DINOV2
 
 
 def make(patients, tmp_path, **changes):
@@ -149,5 +149,5 @@ def test_a_class_without_a_labelled_training_patient_is_refused(tiny_patients, t
     "changes", [{"prototypes": 2}, {"global_size": 50}, {"warmup_steps": 8}, {"sequences": ["t1"]}]
 )
 def test_settings_that_cannot_work_are_refused(changes):
-    with pytest.raises(ValueError, match="greater than|multiple|less than|only one"):
+    with pytest.raises(ValueError, match=r"greater than|multiple|less than|only one"):
         Settings(**{**TINY_MM_DINOV2, **changes})
