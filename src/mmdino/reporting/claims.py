@@ -101,11 +101,11 @@ def _verdict(gaps: list[Estimate]) -> str:
 def _said(gap: Estimate | None) -> str:
     if gap is None:
         return "unknown"
-    return f"{with_span(gap, signed=True)}, p {_equals(p_value(gap.p))}"
+    return f"{with_span(gap, signed=True)}, p\u00a0{_equals(p_value(gap.p))}"
 
 
 def _equals(p: str) -> str:
-    return p if p.startswith("<") else f"= {p}"
+    return (p if p.startswith("<") else f"= {p}").replace(" ", "\u00a0")
 
 
 def _estimate(bound: dict[str, float]) -> Estimate:

@@ -136,8 +136,8 @@ class StudyFiles:
         return f"{text} (phantom)" if self.phantom else text
 
     def source(self, *parts: str) -> str:
-        """Return the path of a file of the study, for people."""
-        return str(self.results.joinpath(*parts))
+        """Return the path of a file in the study's folder, for people."""
+        return "/".join(parts)
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:

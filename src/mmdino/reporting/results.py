@@ -51,9 +51,6 @@ def main_table(data: StudyFiles, rows: list[MainRow]) -> Table:
     several = max((len(arm.runs) for arm in data.arms), default=1) > 1
     columns = [
         text("Arm", "arm"),
-        text(
-            "Read-out", "readout", help="cls: regression on CLS or features; patch: on patch tokens; head: own output"
-        ),
         Column("MCC [95 %]", lambda row: row["state"] or _interval("mcc")(row), "mcc"),
         number("± seeds", "mcc_deviation", score, help="standard deviation between seeds") if several else None,
         number("Bal. acc.", "balanced_accuracy", score, help="balanced accuracy"),
@@ -61,6 +58,9 @@ def main_table(data: StudyFiles, rows: list[MainRow]) -> Table:
         number("F1", "f1", score, help="macro F1"),
         Column(f"MCC − {reference}", _interval("difference", signed=True), "difference", help="paired difference"),
         number("p", "p", p_value, help="two-sided, paired bootstrap"),
+        text(
+            "Read-out", "readout", help="cls: regression on CLS or features; patch: on patch tokens; head: own output"
+        ),
         number("CPU", "cpu_seconds", duration, help="training, a seed"),
     ]
     return Table(
@@ -79,23 +79,21 @@ def _main_note(data: StudyFiles, rows: list[MainRow]) -> str:
     n = max((row.mcc.n for row in rows if row.mcc), default=0)
     return (
         f"n = {count(n)} external patients. Intervals: {data.replicates:,} bootstrap resamples of patients, stratified "
-        "by class; differences are paired on the same resamples and not corrected for the number of arms. Each arm's "
-        "read-out is set in its experiment file, chosen on validation."
+        "by class, of the mean over seeds; differences are paired on the same resamples and not corrected for the "
+        "number of arms. Each arm's read-out is set in its experiment file, chosen on validation."
     )
 
 
 def _main_line(row: MainRow) -> dict[str, Any]:
-    seeds = len(row.arm.done)
-    state = "" if row.mcc else ("not run" if not row.arm.done else _why(row))
-    if row.mcc and seeds < len(row.arm.runs):
-        state = ""
+    seeds, planned = len(row.arm.done), len(row.arm.runs)
+    partly = f" ({seeds} of {planned} seeds)" if 0 < seeds < planned else ""
     return {
         "experiment": row.arm.name,
-        "arm": row.arm.title + (f" ({seeds} of {len(row.arm.runs)} seeds)" if 0 < seeds < len(row.arm.runs) else ""),
+        "arm": row.arm.title + partly,
         "readout": row.arm.experiment.readout,
         "n": row.mcc.n if row.mcc else NAN,
         "runs": seeds,
-        "planned": len(row.arm.runs),
+        "planned": planned,
         **_parts("mcc", row.mcc),
         "mcc_deviation": row.mcc.deviation if row.mcc and row.mcc.deviation is not None else NAN,
         "balanced_accuracy": row.balanced_accuracy,
@@ -104,14 +102,15 @@ def _main_line(row: MainRow) -> dict[str, Any]:
         **_parts("difference", row.difference),
         "p": row.difference.p if row.difference else NAN,
         "cpu_seconds": row.cpu_seconds,
-        "state": state,
+        "state": "" if row.mcc else _why(row),
     }
 
 
 def _why(row: MainRow) -> str:
-    if not row.arm.answers("test"):
-        return f"no {row.arm.experiment.readout} read-out"
-    return "too few classes"
+    """Return, in few words, why an arm has no figure."""
+    if not row.arm.done:
+        return row.arm.problem if row.arm.problem == "not run" else "unfinished"
+    return "too few classes" if row.arm.answers("test") else f"no {row.arm.experiment.readout}"
 
 
 def readout_table(data: StudyFiles) -> Table:

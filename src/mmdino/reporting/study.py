@@ -11,6 +11,7 @@ from mmdino.reporting.text import NONE, count, duration
 from mmdino.tables import CLASSES, SEQUENCES
 
 NAN = float("nan")
+SHORT = dict(zip(CLASSES, ("Astro.", "Gliobl.", "Oligo.")))
 
 
 def cohort_table(data: StudyFiles) -> Table:
@@ -28,11 +29,11 @@ def cohort_table(data: StudyFiles) -> Table:
             number("Failed", "failed", count, help="excluded, failed in preprocessing, or without slices"),
             Column("Train (labelled)", lambda row: f"{count(row['train'])} ({count(row['labelled'])})", "train"),
             number("Val.", "val", count, help="validation"),
-            number("Ext. test", "test", count, help="external test"),
-            *(number(name.capitalize(), name, count) for name in CLASSES),
+            number("Test", "test", count, help="external test"),
+            *(number(SHORT[name], name, count, help=name) for name in CLASSES),
             number("No label", "unlabelled", count),
-            text("Sequences missing", "missing"),
-            number("Brain, ml", "brain_ml", count, help="median volume of the brain masks"),
+            text("Missing", "missing", help="patients who lack a sequence"),
+            number("Brain, ml", "brain_ml", count, help="median volume inside the brain masks"),
         ],
         source=f"{data.source('cohorts', '*', 'manifest.tsv')}, preprocessed.tsv; {data.source('splits.tsv')}",
         note="Classes are counted among the patients used, with the labels that are known; training sees only the "
@@ -146,11 +147,10 @@ def _spent(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 def rerun_table(data: StudyFiles) -> Table:
     """Return for each part of the report the command that makes it again."""
-    report = f"{SNAKEMAKE} {data.source('report.html')}"
     parts = [
-        ("Every table and figure of results, from the predictions", f"{SNAKEMAKE} --forcerun report"),
-        ("Cohorts, failures", f"{SNAKEMAKE} {data.source('splits.tsv')}"),
-        ("This report and what it lacks", report),
+        ("All that is not run yet, and this report", SNAKEMAKE),
+        ("Every table and figure, from the files that are there", f"{SNAKEMAKE} --forcerun report"),
+        ("Data and quality, from the scans", f"{SNAKEMAKE} {data.results / 'splits.tsv'}"),
     ]
     lines = [{"part": part, "command": command, "question": ""} for part, command in parts]
     lines += [{"part": arm.title, "command": arm.command, "question": arm.experiment.question} for arm in data.arms]

@@ -20,14 +20,14 @@ def score(value: float | None, signed: bool = False) -> str:
 
 def span(low: float, high: float, signed: bool = False) -> str:
     """Return an interval as ``[.67, .77]``."""
-    return f"[{score(low, signed)}, {score(high, signed)}]"
+    return f"[{score(low, signed)},\u00a0{score(high, signed)}]"
 
 
 def with_span(estimate: Estimate | None, signed: bool = False) -> str:
-    """Return ``.72 [.67, .77]``."""
+    """Return ``.72 [.67, .77]``, which never breaks across lines."""
     if estimate is None:
         return NONE
-    return f"{score(estimate.value, signed)} {span(estimate.low, estimate.high, signed)}"
+    return f"{score(estimate.value, signed)}\u00a0{span(estimate.low, estimate.high, signed)}"
 
 
 def p_value(p: float | None) -> str:

@@ -1,5 +1,7 @@
 """Who is taken for whom: confusion matrices on the external test."""
 
+import textwrap
+
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -28,9 +30,10 @@ def confusion_matrices(data: StudyFiles) -> Figure | None:
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         text = np.array([[f"{n:,}\n{100 * s:.0f} %" for n, s in zip(*row)] for row in zip(counts, share)])
         sns.heatmap(
-            share, ax=axes, annot=text, fmt="", vmin=0, vmax=1, cmap="crest", cbar=False, square=True, linewidths=0.8,
-            linecolor=style.PAPER, annot_kws={"fontsize": 6.5}, xticklabels=SHORT, yticklabels=SHORT,
+            share, ax=axes, annot=text, fmt="", vmin=0, vmax=1, cmap=style.SCALE, cbar=False, square=True,
+            linewidths=0.8, linecolor=style.PAPER, annot_kws={"fontsize": 6.5}, xticklabels=SHORT, yticklabels=SHORT,
         )  # fmt: skip
+        style.readable(axes)
         axes.tick_params(length=0, rotation=0, labelsize=7)
         seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
         axes.set_title(f"{_wrapped(arm.title)}\nn = {len(runs[0])}{seeds}", fontsize=7.5, linespacing=1.25)
@@ -40,5 +43,5 @@ def confusion_matrices(data: StudyFiles) -> Figure | None:
     return figure
 
 
-def _wrapped(title: str, width: int = 22) -> str:
-    return title if len(title) <= width else title[: width - 1].rstrip() + "…"
+def _wrapped(title: str) -> str:
+    return "\n".join(textwrap.wrap(title, 26, max_lines=2, placeholder=" …"))

@@ -16,6 +16,7 @@ PROTOCOLS = {
     "transfer": "transfer: fitted on all four, tested with fewer",
     "refit": "refit: classifier refitted for the set",
 }
+SETS = [sequence_set(names) for names in SUBSETS]
 SHOWN = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
 
 
@@ -24,67 +25,59 @@ def _arms(cells: list[Cell]) -> list[Arm]:
 
 
 def heat_map(data: StudyFiles, cells: list[Cell]) -> Figure | None:
-    """Draw MCC by set of sequences and arm, a panel a protocol; a column for the sign oracle where there is one."""
+    """Draw MCC by arm and set of sequences, a panel a protocol; last the sign oracle where there is one."""
     protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
     if not protocols:
         return None
     arms = _arms(cells)
-    sets = [sequence_set(names) for names in SUBSETS]
-    bounds = [(ceiling(data, name) or {}).get("mcc", np.nan) for name in sets]
+    bounds = [(ceiling(data, name) or {}).get("mcc", np.nan) for name in SETS]
     oracle = not np.isnan(bounds).all()
-    columns = [arm.title for arm in arms] + (["sign oracle"] if oracle else [])
-    figure = style.canvas(4.9, max(style.WIDTH, 1.4 + 0.42 * len(columns) * len(protocols)))
-    ratios = [1.05] + [len(columns) * 0.42] * len(protocols)
-    panels = figure.subplots(1, 1 + len(protocols), width_ratios=ratios)
-    _dots(panels[0])
-    top = max([cell.mcc.value for cell in cells] + [value for value in bounds if not np.isnan(value)])
-    for axes, protocol in zip(panels[1:], protocols):
+    rows = [arm.title for arm in arms] + (["sign oracle"] if oracle else [])
+    figure = style.canvas(1.6 + len(protocols) * (0.45 + 0.23 * len(rows)))
+    panels = figure.subplots(len(protocols) + 1, 1, height_ratios=[len(rows)] * len(protocols) + [3.6])
+    top = np.nanmax([cell.mcc.value for cell in cells] + bounds)
+    for axes, protocol in zip(panels, protocols):
         found = {(cell.sequences, cell.arm.name): cell.mcc.value for cell in cells if cell.protocol == protocol}
-        grid = np.array([[found.get((name, arm.name), np.nan) for arm in arms] for name in sets])
-        if oracle:
-            grid = np.c_[grid, bounds]
-        _panel(axes, grid, columns, top, last_apart=oracle)
+        grid = np.array([[found.get((name, arm.name), np.nan) for name in SETS] for arm in arms])
+        _panel(axes, np.vstack([grid, bounds]) if oracle else grid, rows, top, last_apart=oracle)
         n = next(cell.mcc.n for cell in cells if cell.protocol == protocol)
-        axes.set_title(f"{PROTOCOLS[protocol]}\nn = {n}", pad=6)
+        axes.set_title(f"{PROTOCOLS[protocol]} (n = {n})")
+    _dots(panels[-1])
     style.headline(figure, data.titled("MCC on the external test by sequences at hand"))
     return figure
 
 
-def _panel(axes: Axes, grid: np.ndarray, columns: list[str], top: float, last_apart: bool) -> None:
+def _panel(axes: Axes, grid: np.ndarray, rows: list[str], top: float, last_apart: bool) -> None:
     text = np.vectorize(lambda value: "" if np.isnan(value) else score(value))(grid)
     sns.heatmap(
-        grid, ax=axes, mask=np.isnan(grid), annot=text, fmt="", vmin=0, vmax=max(top, 0.1), cmap="crest", cbar=False,
-        annot_kws={"fontsize": 7}, linewidths=0.6, linecolor=style.PAPER, yticklabels=False,
+        grid, ax=axes, mask=np.isnan(grid), annot=text, fmt="", vmin=0, vmax=max(top, 0.1), cmap=style.SCALE,
+        cbar=False, annot_kws={"fontsize": 7}, linewidths=0.6, linecolor=style.PAPER, xticklabels=False,
     )  # fmt: skip
-    axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=40, ha="right", rotation_mode="anchor")
-    axes.tick_params(length=0)
+    style.readable(axes)
+    axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    axes.tick_params(length=0, rotation=0)
     for edge in _group_edges():
-        axes.axhline(edge, color=style.PAPER, linewidth=3)
-    if last_apart and grid.shape[1] > 1:
-        axes.axvline(grid.shape[1] - 1, color=style.PAPER, linewidth=4)
+        axes.axvline(edge, color=style.PAPER, linewidth=4)
+    if last_apart and len(rows) > 1:
+        axes.axhline(len(rows) - 1, color=style.PAPER, linewidth=4)
 
 
 def _group_edges() -> list[int]:
-    """Return the rows at which the number of sequences changes."""
+    """Return the columns at which the number of sequences changes."""
     sizes = [len(names) for names in SUBSETS]
-    return [row for row in range(1, len(sizes)) if sizes[row] != sizes[row - 1]]
+    return [place for place in range(1, len(sizes)) if sizes[place] != sizes[place - 1]]
 
 
 def _dots(axes: Axes) -> None:
-    """Draw which sequences each row has: filled is there."""
-    for row, names in enumerate(SUBSETS):
-        for column, name in enumerate(SEQUENCES):
-            there = name in names
+    """Draw below the panels which sequences each set has: filled is there."""
+    for place, names in enumerate(SUBSETS):
+        for row, name in enumerate(SEQUENCES):
             axes.plot(
-                column, row + 0.5, "o", markersize=5, markeredgewidth=0.8, markeredgecolor=style.MUTED,
-                markerfacecolor=style.INK if there else "none",
+                place + 0.5, row, "o", markersize=5.5, markeredgewidth=0.8, markeredgecolor=style.MUTED,
+                markerfacecolor=style.INK if name in names else "none",
             )  # fmt: skip
-    for edge in _group_edges():
-        axes.axhline(edge, color=style.LINE, linewidth=0.6)
-    axes.set(xlim=(-0.6, len(SEQUENCES) - 0.4), ylim=(len(SUBSETS), 0), yticks=[])
-    axes.set_xticks(
-        range(len(SEQUENCES)), [SHOWN[n] for n in SEQUENCES], rotation=40, ha="right", rotation_mode="anchor"
-    )
+    axes.set(xlim=(0, len(SUBSETS)), ylim=(len(SEQUENCES) - 0.4, -0.6), xticks=[])
+    axes.set_yticks(range(len(SEQUENCES)), [SHOWN[name] for name in SEQUENCES])
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

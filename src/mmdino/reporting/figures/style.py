@@ -10,6 +10,8 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,16 +19,18 @@ from mmdino.files import atomic
 from mmdino.reporting.data import StudyFiles
 
 INK, MUTED, LINE, PAPER = "#1f2630", "#667080", "#dde1e6", "#fefefe"  # the page exchanges them in its dark mode
+SCALE = sns.light_palette("#0b4f8a", as_cmap=True)  # one hue, from nothing to all
 WIDTH = 7.1  # inches: two columns of a journal
 REFERENCE = "#0072b2"
 COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")  # Okabe and Ito, extended
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "p", "h")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "text.color": INK,
     "text.parse_math": False,
+    "axes.facecolor": "none",
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
     "axes.linewidth": 0.6,
@@ -51,6 +55,7 @@ RC: dict[Any, Any] = {
     "svg.hashsalt": "mmdino",
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.07,
 }
 UNDATED = {
     "svg": {"Date": None, "Creator": None},
@@ -105,6 +110,14 @@ def score_axis(axes: Axes, axis: str = "x") -> None:
     """Give an axis of MCC its grid."""
     axes.grid(axis=axis, zorder=0)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
+
+
+def readable(axes: Axes) -> None:
+    """Colour a heat map's numbers black or white, whichever stands out more from its cell."""
+    mesh: Any = axes.collections[0]
+    colours = mesh.get_facecolors()[~np.ma.getmaskarray(mesh.get_array()).ravel()]
+    for text, colour in zip(axes.texts, colours):
+        text.set_color("white" if sns.utils.relative_luminance(colour) < 0.18 else "#101418")
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
