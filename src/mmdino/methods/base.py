@@ -51,6 +51,7 @@ class Trainable(ABC):
     steps: int
     evaluate_every: int  # steps between looks at the validation patients; 0: only at the end
     select_by: str = "cls"  # the read-out (cls, patch, head) whose validation MCC chooses the best weights
+    precision: str = "fp32"  # of forward and losses: fp32, bf16, or auto (bf16 where the hardware computes it)
     network: nn.Module  # everything that a resume needs: student, teacher, heads, centres (as buffers)
     optimizer: torch.optim.Optimizer | None
 

@@ -1,6 +1,5 @@
 """One loop for every method: schedule, batch, losses, backward, clip, step; log, look at validation, keep the best."""
 
-import dataclasses
 import math
 import shutil
 import time
@@ -8,12 +7,12 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor
 
 from mmdino.errors import UserError
 from mmdino.files import atomic, stable_hash, write_json
 from mmdino.methods.base import Run, Trainable
 from mmdino.training.checkpoint import Checkpoints
+from mmdino.training.device import best_device, computes_bf16, move
 from mmdino.training.interrupt import Interrupt
 from mmdino.training.log import Log
 from mmdino.training.record import Clock, record
@@ -37,8 +36,9 @@ def train(run: Run, method: Trainable, identity: dict[str, Any], checkpoint_ever
         UserError: a loss is not finite (the last checkpoint is kept), or a checkpoint is of other settings.
         Preempted: SIGTERM came; a checkpoint was written.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     method.network.to(device)
+    bf16 = method.precision == "bf16" or (method.precision == "auto" and computes_bf16(device))
     checkpoints = Checkpoints(run.folder / "checkpoints", identity)
     selection = Selection(run.patients, run.seed)
     start, best, clock = _resume(checkpoints, method)
@@ -49,8 +49,9 @@ def train(run: Run, method: Trainable, identity: dict[str, Any], checkpoint_ever
             torch.manual_seed(stable_hash(run.seed, "step", step))
             method.network.train()
             scheduled = method.schedule(step)
-            batch = _to(method.batch(step), device)
-            losses = method.losses(batch, step)
+            batch = move(method.batch(step), device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                losses = method.losses(batch, step)
             values = {name: float(value.detach()) for name, value in losses.items()}
             _require_finite(values, step, batch)
             assert method.optimizer is not None
@@ -133,16 +134,6 @@ def _require_finite(values: dict[str, float], step: int, batch: Any) -> None:
             f"training: {', '.join(wrong)} is not finite at step {step + 1} (patients {patients}); "
             "the last good checkpoint is kept: lower the learning rate, or look at these patients' images"
         )
-
-
-def _to(value: Any, device: torch.device) -> Any:
-    """Return a batch with all of its tensors on ``device``."""
-    if isinstance(value, Tensor):
-        return value.to(device, non_blocking=True)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        moved = {field.name: _to(getattr(value, field.name), device) for field in dataclasses.fields(value)}
-        return dataclasses.replace(value, **moved)
-    return value
 
 
 def _size(batch: Any) -> int:

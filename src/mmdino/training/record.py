@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import platform
-import resource
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from mmdino.training.device import device_name, peak_memory_bytes
 
 PACKAGES = ("mmdino", "numpy", "pandas", "safetensors", "scikit-learn", "timm", "torch")
 
@@ -60,21 +61,6 @@ def git_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")
-
-
-def peak_memory_bytes(device: torch.device) -> dict[str, int]:
-    """Return the process's peak resident memory, and the GPU's where one is used."""
-    peak = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
-    if device.type == "cuda":
-        peak["gpu"] = torch.cuda.max_memory_allocated(device)
-    return peak
-
-
-def device_name(device: torch.device) -> str:
-    """Return the device in words."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
 
 
 def record(identity: dict[str, Any], key: str, device: torch.device, clock: Clock, **results: Any) -> dict[str, Any]:

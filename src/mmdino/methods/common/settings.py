@@ -70,11 +70,14 @@ class TrainingSettings(ViTSettings):
     weight_decay_end: float = Field(default=0.4, ge=0)
     layer_decay: float = Field(default=0.9, gt=0, le=1)
     patch_embed_lr: float = Field(
-        default=0.2, ge=0, description="Factor on the patch embedding's rate; 0 leaves it as it is."
+        default=0.2, ge=0, description="Factor on the patch embedding's rate; 0: it is frozen."
     )
     freeze_backbone_steps: int = Field(default=420, ge=0)
     clip: Positive = 3.0
     drop_path: float = Field(default=0.3, ge=0, lt=1)
+    precision: Literal["fp32", "bf16", "auto"] = Field(
+        default="fp32", description="Of the forward pass and the losses; auto: bf16 where the hardware computes it."
+    )
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     class_weight: Literal["train", "batch", "none"] = Field(
         default="train", description="Whose class frequencies weigh the labels; batch: the released code."

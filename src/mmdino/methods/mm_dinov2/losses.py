@@ -47,11 +47,11 @@ def koleo_loss(features: Tensor) -> Tensor:
 
     Source: Sablayrolles et al., Spreading vectors for similarity search, ICLR 2019.
     """
-    x = F.normalize(features.float(), dim=-1, eps=1e-8)
-    with torch.no_grad():
-        nearest = (x @ x.T).fill_diagonal_(-1).argmax(1)
-    distance = F.pairwise_distance(x, x[nearest], p=2, eps=1e-8)
-    return -torch.log(distance + 1e-8).mean()
+    with torch.autocast(features.device.type, enabled=False):  # bf16 can't tell near neighbours apart
+        x = F.normalize(features.float(), dim=-1, eps=1e-8)
+        nearest = (x @ x.T).detach().fill_diagonal_(-1).argmax(1)
+        distance = F.pairwise_distance(x, x[nearest], p=2, eps=1e-8)
+        return -torch.log(distance + 1e-8).mean()
 
 
 def supervised_loss(
@@ -104,7 +104,7 @@ class Centring(nn.Module):
         """Return probabilities of scores (N, K), and move the centre for the next call."""
         target = F.softmax((scores - self.centre) / temperature, dim=-1)
         if len(scores):
-            self.centre.mul_(self.momentum).add_(scores.mean(0), alpha=1 - self.momentum)
+            self.centre.mul_(self.momentum).add_(scores.float().mean(0), alpha=1 - self.momentum)
         return target
 
 

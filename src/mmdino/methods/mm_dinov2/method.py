@@ -27,6 +27,7 @@ class MMDinoV2(Trainable):
         s: Settings = run.settings
         self.run, self.settings = run, s
         self.steps, self.evaluate_every, self.select_by = s.steps, s.evaluate_every, s.select_by
+        self.precision = s.precision
         self.sampler = Sampler(
             run.patients, run.seed, s.batch, s.labelled_fraction_of_batch, labelled_only=not s.unlabelled
         )

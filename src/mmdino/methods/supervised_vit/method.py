@@ -44,6 +44,7 @@ class SupervisedViT(Trainable):
         s: Settings = run.settings
         self.run, self.settings = run, s
         self.steps, self.evaluate_every, self.select_by = s.steps, s.evaluate_every, s.select_by
+        self.precision = s.precision
         self.sampler = Sampler(run.patients, run.seed, s.batch, labelled_only=True)
         self.weight = None
         if s.class_weight != "batch":
