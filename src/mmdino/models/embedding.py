@@ -37,16 +37,25 @@ class ConvPatchEmbed(PatchEmbed):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map grey images (B, H, W) to tokens (B, N, D), rows first."""
-        batch, height, width = images.shape
-        side = self.patch
-        rows, columns = height // side, width // side
-        patches = images.reshape(batch, rows, side, columns, side).transpose(2, 3).reshape(-1, 1, side, side)
-        fine = F.gelu(self.conv1(patches))
+        return self.embed_patches(cut_patches(images, self.patch))
+
+    def embed_patches(self, patches: Tensor) -> Tensor:
+        """Map patches (B, N, p, p) to tokens (B, N, D)."""
+        batch, count, side, _ = patches.shape
+        pixels = patches.reshape(-1, 1, side, side)
+        fine = F.gelu(self.conv1(pixels))
         coarse = F.gelu(self.conv2(fine))
         seen = torch.cat([part for x in (fine, coarse) for part in (x.mean((2, 3)), x.amax((2, 3)))], dim=1)
         grey = self.proj.weight.sum(dim=1).flatten(1)
-        tokens = F.linear(patches.flatten(1), grey, self.proj.bias) + self.pool(seen)
-        return self.norm(tokens).reshape(batch, rows * columns, -1)
+        tokens = F.linear(pixels.flatten(1), grey, self.proj.bias) + self.pool(seen)
+        return self.norm(tokens).reshape(batch, count, -1)
+
+
+def cut_patches(images: Tensor, side: int) -> Tensor:
+    """Cut images (B, H, W) into patches (B, N, side, side), rows first."""
+    batch, height, width = images.shape
+    rows, columns = height // side, width // side
+    return images.reshape(batch, rows, side, columns, side).transpose(2, 3).reshape(batch, -1, side, side)
 
 
 def interpolate_positions(pos_embed: Tensor, rows: int, columns: int) -> Tensor:

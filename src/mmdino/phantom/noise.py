@@ -44,11 +44,11 @@ class SmoothNoise:
 
     def __call__(self, grid: Grid) -> np.ndarray:
         """Evaluate on a grid inside the box; outside of it the field fades to 0."""
-        field = self.lattice
-        for axis, coordinates in enumerate(grid.axes()):
-            weights = self._weights((coordinates - self.low[axis]) / self.scale, self.lattice.shape[axis])
-            field = np.tensordot(field, weights, axes=(0, 1))  # consumes the first axis, appends the evaluated one
-        return field
+        field, axes = self.lattice, grid.axes()
+        for axis in sorted(range(3), key=lambda axis: grid.shape[axis] / self.lattice.shape[axis]):  # shrink first
+            weights = self._weights((axes[axis] - self.low[axis]) / self.scale, self.lattice.shape[axis])
+            field = np.moveaxis(np.tensordot(weights, field, axes=(1, axis)), 0, axis)
+        return np.ascontiguousarray(field)
 
     @staticmethod
     def _weights(position: np.ndarray, nodes: int) -> np.ndarray:
