@@ -94,8 +94,8 @@ def write_study(
     arms: dict[str, MadeArm] | None = None,
     seeds: tuple[int, ...] = (0,),
     phantom: bool = True,
-    val: int = 60,
-    test: int = 150,
+    val: int = 40,
+    test: int = 90,
     subject: str = "",
     bootstrap: int = 200,
 ) -> tuple[LoadedStudy, Path]:

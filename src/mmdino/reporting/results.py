@@ -176,7 +176,7 @@ def missing_table(data: StudyFiles, cells: list[Cell]) -> Table:
             text("Sequences", "sequences"),
             number("How many", "size", count),
             Column("MCC [95 %]", _interval("mcc"), "mcc"),
-            number("Sign oracle", "oracle", score),
+            *([number("Sign oracle", "oracle", score)] if data.oracle else []),
         ],
         source=data.source("runs", "*", "seed-*", "predictions.parquet"),
         swatch="experiment",

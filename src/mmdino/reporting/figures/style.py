@@ -122,6 +122,8 @@ def readable(axes: Axes) -> None:
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
     """Write PDF, PNG (300 dpi) and SVG, the same bytes for the same numbers; return the SVG's path."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not once a format
     for kind, metadata in UNDATED.items():
         with atomic(folder / f"{name}.{kind}") as temporary:
             figure.savefig(

@@ -1,0 +1,121 @@
+"""The report in a real browser: headless Chromium, as Debian packs it."""
+
+import shutil
+
+import pytest
+
+from mmdino.reporting.report import build_report
+from results_factory import write_study
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip install selenium")
+By = pytest.importorskip("selenium.webdriver.common.by").By
+CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER),
+        reason="Chromium is missing: apt-get install chromium chromium-driver fonts-liberation",
+    ),
+]
+WIDTHS = (360, 768, 1300, 1920)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    hostile = "sub-<script>alert(1)</script>&\"x'" + "ו" * 300
+    study, results = write_study(tmp_path_factory.mktemp("browser"), seeds=(0, 1), subject=hostile)
+    return build_report(study, results).as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    profile = tmp_path_factory.mktemp("profile")
+    for option in (
+        "headless=new",
+        "no-sandbox",
+        "hide-scrollbars",
+        "disable-gpu",
+        "disable-dev-shm-usage",
+        f"user-data-dir={profile}",
+    ):
+        options.add_argument(f"--{option}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def resize(browser, width: int) -> None:
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def column(browser, table: str, number: int) -> list[str]:
+    cells = browser.find_elements(By.CSS_SELECTOR, f"#table-{table} tbody td:nth-child({number})")
+    return [cell.get_attribute("data-key") for cell in cells]
+
+
+def test_no_console_message_and_no_request_but_the_file(browser, address):
+    browser.get_log("performance")
+    browser.get(address)
+    assert browser.get_log("browser") == []
+    sent = [
+        entry["message"] for entry in browser.get_log("performance") if "Network.requestWillBeSent" in entry["message"]
+    ]
+    assert sent
+    assert all('"url":"file://' in message or '"url":"data:' in message for message in sent)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_overflows_sideways(browser, address, width, scheme):
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    resize(browser, width)
+    browser.get(address)
+    browser.execute_script("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") == width
+    paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_a_head_sorts_its_column_up_and_down(browser, address):
+    resize(browser, 1300)
+    browser.get(address)
+    head = browser.find_element(By.CSS_SELECTOR, "#table-main thead th:nth-child(2)")
+    for order in ("descending", "ascending"):
+        head.find_element(By.TAG_NAME, "button").click()
+        assert head.get_attribute("aria-sort") == order
+        keys = column(browser, "main", 2)
+        numbers = [float(key) for key in keys if key]
+        assert numbers == sorted(numbers, reverse=order == "descending")
+        assert keys[len(numbers) :] == [""] * (len(keys) - len(numbers))
+
+
+def test_words_sort_as_words_and_the_keyboard_does_it(browser, address):
+    browser.get(address)
+    button = browser.find_element(By.CSS_SELECTOR, "#table-main thead th:first-child button")
+    button.send_keys("\ue007")
+    button.send_keys("\ue007")
+    names = column(browser, "main", 1)
+    compare = "return arguments[0].toSorted((a, b) => a.localeCompare(b, undefined, {numeric: true}))"
+    assert names == browser.execute_script(compare, names)
+
+
+def test_every_link_leads_somewhere_and_every_fold_opens(browser, address):
+    browser.get(address)
+    for link in browser.find_elements(By.CSS_SELECTOR, "nav a"):
+        target = link.get_attribute("href").split("#")[1]
+        assert browser.find_elements(By.ID, target)
+    resize(browser, 1300)
+    for fold in browser.find_elements(By.TAG_NAME, "details"):
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", fold)
+        fold.find_element(By.TAG_NAME, "summary").click()
+        assert fold.get_attribute("open") is not None
+
+
+def test_the_hostile_name_is_seen_as_text(browser, address):
+    browser.get(address)
+    assert "sub-<script>alert(1)</script>&\"x'" in browser.find_element(By.ID, "failures").text

@@ -1,0 +1,196 @@
+"""The report of studies in every state: whole, half done, with nothing, broken, hostile."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from htmltree import by_id, parse, words
+from mmdino.reporting.figures import style
+from mmdino.reporting.report import build_report
+from results_factory import ARMS, MadeArm, predictions, write_study, written
+
+HOSTILE = "sub-<script>alert(1)</script>&\"x'"
+
+
+def page(study, results):
+    return parse(build_report(study, results).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def svg_only(monkeypatch):
+    """Leave out PDF and PNG, which take most of the time and which one test looks at."""
+    monkeypatch.setattr(style, "UNDATED", {"svg": style.UNDATED["svg"]})
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    root = tmp_path_factory.mktemp("whole")
+    study, results = write_study(root, seeds=(0, 1), subject=HOSTILE)
+    return page(study, results), results
+
+
+def test_every_section_and_figure_is_there(whole):
+    tree, results = whole
+    for name in ("external-mcc", "missing-sequences", "one-missing", "confusion", "training"):
+        assert len(list(by_id(tree, f"figure-{name}").iter("svg"))) == 1
+        assert {path.suffix for path in (results / "figures").glob(f"{name}.*")} == {".svg", ".pdf", ".png"}
+    assert len(list(by_id(tree, "quality").iter("img"))) == 5
+    links = [link.get("href").removeprefix("#") for link in tree.find(".//nav").iter("a")]
+    assert links == [section.get("id") for section in tree.findall(".//main/section")]
+
+
+def test_ids_are_unique_and_no_request_goes_out(whole):
+    tree, results = whole
+    ids = [element.get("id") for element in tree.iter() if element.get("id")]
+    assert len(ids) == len(set(ids))
+    for element in tree.iter():
+        for reference in (element.get("src"), element.get("href"), element.get("xlink:href")):
+            assert reference is None or reference.startswith(("data:", "#"))
+    assert "@import" not in (results / "report.html").read_text()
+    assert (results / "report.html").stat().st_size < 8e6
+
+
+def test_a_hostile_name_is_text(whole):
+    tree, results = whole
+    assert HOSTILE in words(by_id(tree, "failures"))
+    assert "<script>alert" not in (results / "report.html").read_text()
+    assert len(list(tree.iter("script"))) == 1
+
+
+def test_phantom_stands_in_every_heading_and_figure_of_a_result(whole):
+    tree, results = whole
+    for section in tree.findall(".//main/section"):
+        if section.get("id") not in ("rerun", "settings"):
+            assert "(phantom)" in words(section.find("h2"))
+    for figure in (results / "figures").glob("*.svg"):
+        assert "(phantom)" in figure.read_text()
+
+
+def test_numbers_on_the_page_are_those_of_the_tables(whole):
+    tree, results = whole
+    frame = pd.read_csv(results / "tables/main.tsv", sep="\t").set_index("arm")
+    rows = {words(row.find("td")): row for row in by_id(tree, "table-main").findall("tbody/tr")}
+    assert set(rows) == set(frame.index)
+    for arm, row in rows.items():
+        keys = [float(cell.get("data-key") or "nan") for cell in row.findall("td")[1:6]]
+        columns = ["mcc", "mcc_deviation", "balanced_accuracy", "auroc", "f1"]
+        np.testing.assert_allclose(keys, frame.loc[arm, columns].astype(float), rtol=1e-5)
+    text = words(rows["MM-DINOv2"])
+    mcc = frame.loc["MM-DINOv2", "mcc"]
+    assert f"{mcc:.2f}"[1:] in text
+
+
+def test_the_table_is_ranked_between_ceiling_and_floor(whole):
+    _, results = whole
+    frame = pd.read_csv(results / "tables/main.tsv", sep="\t")
+    arms = frame["arm"].tolist()
+    assert arms[0] == "Sign oracle (ceiling)"
+    assert arms[-1] == "Always glioblastoma (floor)"
+    inner = frame["mcc"].to_numpy()[1:-2]
+    assert (np.diff(inner) <= 0).all()
+    assert frame["state"].tolist()[-2] == "not run"
+
+
+def test_what_was_not_run_is_said_with_its_command(whole):
+    tree, _ = whole
+    text = words(by_id(tree, "main"))
+    assert "Supervised ViT: not run. Run it with .venv/bin/snakemake --profile profiles/local supervised-vit" in text
+
+
+def test_failures_and_missing_sequences_are_counted(whole):
+    _, results = whole
+    cohorts = pd.read_csv(results / "tables/cohorts.tsv", sep="\t").set_index("cohort")
+    assert cohorts.loc["whole-heads", "failed"] == 1
+    assert cohorts.loc["whole-heads", "missing"] == "flair 1"
+    assert cohorts.loc["external", "test"] == 90
+    failures = pd.read_csv(results / "tables/failures.tsv", sep="\t")
+    assert failures.loc[failures["what"] == HOSTILE, "reason"].item().startswith("t1c is truncated")
+
+
+def test_figures_are_the_same_bytes_again(tmp_path):
+    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
+    build_report(study, results)
+    first = {path.name: path.read_bytes() for path in (results / "figures").iterdir()}
+    build_report(study, results)
+    assert first == {path.name: path.read_bytes() for path in (results / "figures").iterdir()}
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_a_study_with_no_file_at_all(tmp_path):
+    study, _ = write_study(tmp_path)
+    (tmp_path / "empty").mkdir()
+    text = words(page(study, tmp_path / "empty"))
+    assert "No arm has been tested yet; run .venv/bin/snakemake --profile profiles/local mm-dinov2" in text
+    assert "No arm has predictions yet" in text
+    assert "0 of 7" in text
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_one_arm_one_seed_without_phantoms(tmp_path):
+    study, results = write_study(tmp_path, {"radiomics": MadeArm(0.7, "radiomics", title="Radiomics")}, phantom=False)
+    tree = page(study, results)
+    assert "phantom" not in words(by_id(tree, "main"))
+    assert "The study has no arm to compare with" in words(tree)
+    assert "Radiomics has the highest MCC" in words(tree)
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_a_half_done_study(tmp_path):
+    study, results = write_study(tmp_path, seeds=(0, 1))
+    runs = results / "runs"
+    (runs / "mm-dinov2/seed-1/predictions.parquet").unlink()
+    (runs / "radiomics/seed-0/run.json").write_text("{broken")
+    (runs / "radiomics/seed-0/log.jsonl").write_text('{"step": 1, "loss": NaN}\n{"st')
+    bad = predictions(0.5, readouts=("cls",))
+    bad.loc[3, "p_astrocytoma"] = 2.0
+    written(runs / "starter-frozen/seed-0", bad)
+    (results / "splits.tsv").write_text("patient\tnonsense\n")
+    text = words(page(study, results))
+    assert "MM-DINOv2 (1 of 2 seeds)" in text
+    assert "seed 1: training stopped at step 300" in text
+    assert "row 3 (subject sub-0003): probabilities" in text
+    assert "is not a splits table" in text
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_a_class_without_test_patients(tmp_path):
+    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"], "starter-frozen": ARMS["starter-frozen"]})
+    for name in ("mm-dinov2", "starter-frozen"):
+        frame = predictions(0.6, readouts=("cls", "patch"))
+        written(results / f"runs/{name}/seed-0", frame[(frame["label"] == "glioblastoma") | (frame["split"] == "val")])
+    text = words(page(study, results))
+    assert "too few classes" in text
+    assert "No arm has been tested yet" in text
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_titles_with_markup_and_mathematics_are_text(tmp_path):
+    title = 'a < b & "c" $\\frac{1}{0}$ مرحبا'
+    study, results = write_study(tmp_path, {"mm-dinov2": MadeArm(0.7, "mm-dinov2", title=title, steps=60)})
+    tree = page(study, results)
+    assert title in words(by_id(tree, "table-main"))
+    assert title in words(by_id(tree, "figure-external-mcc"))
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_a_broken_picture_is_left_out(tmp_path):
+    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
+    next((results / "cohorts/whole-heads/figures").iterdir()).write_bytes(b"no picture")
+    assert len(list(by_id(page(study, results), "quality").iter("img"))) == 4
+
+
+@pytest.mark.usefixtures("svg_only")
+def test_a_broken_oracle_is_said_and_left_out(tmp_path):
+    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
+    (results / "truth/oracle.json").write_text("{")
+    tree = page(study, results)
+    assert "is not valid JSON" in words(tree)
+    assert "Sign oracle" not in words(tree)
+
+
+def test_reporting_needs_no_torch():
+    code = "import sys, mmdino.reporting.report; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
