@@ -206,3 +206,13 @@ def test_a_network_can_learn_one_batch_by_heart(tiny_patients, tmp_path):
         built.optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
+
+
+def test_bf16_is_close_to_fp32(tiny_patients, tmp_path):
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        settings = Settings(**{**TINY_MM_DINOV2, "steps": 3, "precision": precision})
+        folder = start(tiny_patients, tmp_path / precision, settings=settings)
+        losses[precision] = [line["loss"] for line in log_without_timings(folder)]
+    assert losses["bf16"] != losses["fp32"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
