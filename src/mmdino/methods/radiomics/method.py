@@ -70,11 +70,12 @@ class Radiomics(Trainable):
     def __init__(self, run: Run):
         self.settings: Settings = run.settings
         self.network = self.means = Means(len(columns(run.settings)))
+        self._encoder = RadiomicsEncoder(self.means, self.settings)
         subjects = run.patients.select("train")
         if not subjects:
             raise UserError("radiomics: there is no training patient with slices; check splits.tsv and failures.tsv")
         raw = np.concatenate(
-            [self.encoder().raw(run.patients.evaluation_slices([subject])) for subject in subjects]
+            [self._encoder.raw(run.patients.evaluation_slices([subject])) for subject in subjects]
         ).astype(np.float64)
         known = np.isfinite(raw)
         total = np.where(known, raw, 0).sum(axis=0)
@@ -93,8 +94,8 @@ class Radiomics(Trainable):
         raise NotImplementedError("radiomics has no training steps")
 
     def encoder(self) -> RadiomicsEncoder:
-        """Return an encoder that shares the means."""
-        return RadiomicsEncoder(self.means, self.settings)
+        """Return the encoder, which shares the means."""
+        return self._encoder
 
 
 def build(run: Run) -> Radiomics:
