@@ -9,9 +9,12 @@ from tqdm import tqdm
 from mmdino.config.study import PhantomCohort
 from mmdino.files import atomic, write_json
 from mmdino.nifti import write_volume
+from mmdino.phantom.anatomy import ATLAS
 from mmdino.phantom.native import HEAD_GRID, resample, scan_session
+from mmdino.phantom.noise import Grid
 from mmdino.phantom.patient import Patient, draw_patient, render, slab_grid
 from mmdino.phantom.signs import as_row
+from mmdino.phantom.sites import TRAINING_SITES
 from mmdino.tables import SEQUENCES, TRUTH, write_table
 
 NO_SEQUENCE, DAMAGED = 1, 2  # which native patients carry a fault
@@ -35,7 +38,7 @@ def write_cohort(name: str, cohort: PhantomCohort, stage: str, raw: Path, truth:
             if cohort.faults:
                 _spoil(number, folder / f"{patient.subject}_flair.nii.gz", folder / f"{patient.subject}_t2.nii.gz")
         else:
-            _write_stripped(patient, folder, cohort.planes)
+            _write_stripped(patient, folder, slab_grid(patient, cohort.planes))
     rows = [
         {
             "subject": patient.subject,
@@ -52,8 +55,14 @@ def write_cohort(name: str, cohort: PhantomCohort, stage: str, raw: Path, truth:
         pd.DataFrame(rows)[["subject", "site", "label"]].to_csv(temporary, sep="\t", index=False)
 
 
-def _write_stripped(patient: Patient, folder: Path, planes: int) -> None:
-    grid = slab_grid(patient, planes)
+def write_brains(folder: Path, patients: int) -> None:
+    """Write stripped whole brains on the atlas's grid, of no study: what the segmenter is trained on."""
+    for number in tqdm(range(patients), desc="brains", unit="patient", disable=None):
+        patient = draw_patient(f"brain-{number:03d}", "default", TRAINING_SITES[number % 3], "segmenter")
+        _write_stripped(patient, folder / patient.subject, ATLAS)
+
+
+def _write_stripped(patient: Patient, folder: Path, grid: Grid) -> None:
     rendering = render(patient, grid)
     level = patient.generator("level").uniform(500, 1200, len(SEQUENCES))
     write_volume(rendering.seg, grid.affine, folder / f"{patient.subject}_seg.nii.gz")

@@ -1,0 +1,5 @@
+"""``python -m mmdino``."""
+
+from mmdino.cli import main
+
+main()

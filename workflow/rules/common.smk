@@ -1,0 +1,54 @@
+# The study as Snakemake sees it: names, paths and settings, read through the light mmdino.config.
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from mmdino.config import load_study
+from mmdino.errors import UserError
+
+STUDY_FILE = f"config/studies/{config['study']}.yaml"
+
+try:
+    LOADED = load_study(STUDY_FILE)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDY = LOADED.study
+RESULTS = f"{config['results']}/{STUDY.name}"
+COHORTS = list(STUDY.cohorts)
+PHANTOMS = [name for name, cohort in STUDY.cohorts.items() if cohort.phantom]
+EXPERIMENTS = list(LOADED.experiments)
+RUN = RESULTS + "/runs/{experiment}/seed-{seed}"
+
+
+wildcard_constraints:
+    cohort="|".join(COHORTS),
+    experiment="|".join(EXPERIMENTS),
+    seed=r"\d+",
+    shard=r"\d+",
+
+
+def as_text(model):
+    """Settings as params: a rule runs again when they change, and not when a comment does."""
+    return model.model_dump_json()
+
+
+def runs_of(experiments, file):
+    """Return one file of every run of the experiments."""
+    return [
+        f"{RESULTS}/runs/{name}/seed-{seed}/{file}"
+        for name in experiments
+        for seed in LOADED.seeds(name)
+    ]
+
+
+def scans(wildcards):
+    """Return the file that is there when a phantom cohort is whole; a cohort found on disk has no such file."""
+    if wildcards.cohort in PHANTOMS:
+        return [f"{RESULTS}/raw/{wildcards.cohort}/labels.tsv"]
+    return []
+
+
+def root(wildcards):
+    """Return where a cohort lies."""
+    return STUDY.cohorts[wildcards.cohort].path or f"{RESULTS}/raw/{wildcards.cohort}"
