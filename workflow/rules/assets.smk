@@ -10,7 +10,7 @@ rule starter:
         mem_mb=6000,
         runtime=1440,
     shell:
-        'mmdino starter --out "{output}" --work results/assets/starter > "{log}" 2>&1'
+        'python -m mmdino starter --out "{output}" --work results/assets/starter > "{log}" 2>&1'
 
 
 rule segmenter:
@@ -24,4 +24,4 @@ rule segmenter:
         mem_mb=6000,
         runtime=240,
     shell:
-        'mmdino segmenter --out "{output}" --work results/assets/segmenter-cases > "{log}" 2>&1'
+        'python -m mmdino segmenter --out "{output}" --work results/assets/segmenter-cases > "{log}" 2>&1'

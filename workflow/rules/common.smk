@@ -1,10 +1,11 @@
 # The study as Snakemake sees it: names, paths and settings, read through the light mmdino.config.
-from pathlib import Path
-
 from snakemake.exceptions import WorkflowError
 
 from mmdino.config import load_study
+from mmdino.config.environment import use_this_python
 from mmdino.errors import UserError
+
+use_this_python()
 
 STUDY_FILE = f"config/studies/{config['study']}.yaml"
 
@@ -18,7 +19,7 @@ RESULTS = f"{config['results']}/{STUDY.name}"
 COHORTS = list(STUDY.cohorts)
 PHANTOMS = [name for name, cohort in STUDY.cohorts.items() if cohort.phantom]
 EXPERIMENTS = list(LOADED.experiments)
-RUN = RESULTS + "/runs/{experiment}/seed-{seed}"
+RUN = f"{RESULTS}/runs/{{experiment}}/seed-{{seed}}"
 
 
 wildcard_constraints:
@@ -36,9 +37,7 @@ def as_text(model):
 def runs_of(experiments, file):
     """Return one file of every run of the experiments."""
     return [
-        f"{RESULTS}/runs/{name}/seed-{seed}/{file}"
-        for name in experiments
-        for seed in LOADED.seeds(name)
+        f"{RESULTS}/runs/{name}/seed-{seed}/{file}" for name in experiments for seed in LOADED.seeds(name)
     ]
 
 
@@ -52,3 +51,8 @@ def scans(wildcards):
 def root(wildcards):
     """Return where a cohort lies."""
     return STUDY.cohorts[wildcards.cohort].path or f"{RESULTS}/raw/{wildcards.cohort}"
+
+
+def options(name):
+    """Return the params function that gives each file of an input as `--name=file`."""
+    return lambda wildcards, input: [f"--{name}={path}" for path in input[name]]

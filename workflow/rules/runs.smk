@@ -1,80 +1,81 @@
+import shlex
+
 # One run is one experiment with one seed. Training and prediction go through `mmdino submit` (SLURM or this machine).
 RUN_INPUT = {
-    "splits": RESULTS + "/splits.tsv",
-    "slices": expand(RESULTS + "/cohorts/{cohort}/slices", cohort=COHORTS),
+    "splits": f"{RESULTS}/splits.tsv",
+    "slices": expand(f"{RESULTS}/cohorts/{{cohort}}/slices", cohort=COHORTS),
 }
+
+
+# Where jobs run is part of the shell command and no param: the same study finished elsewhere stays finished.
 SUBMIT = (
-    'mmdino submit --name {wildcards.experiment}-{wildcards.seed} --jobs "{params.jobs}" --cluster {params.cluster}'
-    " --gpus {params.gpus} --cpus {threads} --memory-gb {params.memory} --minutes {resources.runtime} {params.slurm:q} -- "
+    f"python -m mmdino submit --cluster {config['cluster']} --gpus {config['gpus']}"
+    f" {shlex.join(f'--slurm={pair}' for pair in config['slurm'])}"
+    " --name {wildcards.experiment}-{wildcards.seed} --jobs {params.jobs:q} --cpus {threads}"
+    " --memory-gb $(({resources.mem_mb} / 1000)) --minutes {resources.runtime} --"
 )
-RUN_PARAMS = {
-    "study": STUDY_FILE,
-    "cluster": config["cluster"],
-    "gpus": config["gpus"],
-    "slurm": [f"--slurm={pair}" for pair in config["slurm"]],
-    "slices": lambda w, input: [f"--slices={folder}" for folder in input.slices],
-    "memory": lambda w, resources: -(-resources.mem_mb // 1000),
-}
 
 
 rule train:
     input:
         **RUN_INPUT,
     output:
-        RUN + "/run.json",
-        RUN + "/model.safetensors",
+        record=f"{RUN}/run.json",
+        model=f"{RUN}/model.safetensors",
     log:
-        RESULTS + "/logs/train/{experiment}-{seed}.log",
-    params:
-        **RUN_PARAMS,
-        jobs=RUN + "/jobs/train",
-        settings=lambda w: LOADED.resolved(w.experiment),
+        f"{RESULTS}/logs/train/{{experiment}}-{{seed}}.log",
     conda:
         "../../envs/environment.yaml"
     resources:
         mem_mb=6000,
         runtime=720,
+    params:
+        study=STUDY_FILE,
+        jobs=f"{RUN}/jobs/train",
+        slices=options("slices"),
+        settings=lambda w: LOADED.resolved(w.experiment),
     shell:
-        SUBMIT
-        + 'train --study "{params.study}" --experiment {wildcards.experiment} --seed {wildcards.seed}'
-        ' {params.slices:q} --splits "{input.splits}" --out "$(dirname "{output[0]}")" > "{log}" 2>&1'
+        f"{SUBMIT}"
+        ' train --study "{params.study}" --experiment {wildcards.experiment} --seed {wildcards.seed}'
+        ' {params.slices:q} --splits "{input.splits}" --out "$(dirname "{output.record}")" > "{log}" 2>&1'
 
 
 rule predict:
     input:
-        RUN + "/run.json",
-        RUN + "/model.safetensors",
+        f"{RUN}/run.json",
+        f"{RUN}/model.safetensors",
         **RUN_INPUT,
     output:
-        RUN + "/predictions.parquet",
+        f"{RUN}/predictions.parquet",
     log:
-        RESULTS + "/logs/predict/{experiment}-{seed}.log",
-    params:
-        **RUN_PARAMS,
-        jobs=RUN + "/jobs/predict",
-        settings=lambda w: STUDY.evaluation.protocols,
+        f"{RESULTS}/logs/predict/{{experiment}}-{{seed}}.log",
     conda:
         "../../envs/environment.yaml"
     resources:
         mem_mb=6000,
         runtime=240,
+    params:
+        study=STUDY_FILE,
+        jobs=f"{RUN}/jobs/predict",
+        slices=options("slices"),
+        settings=lambda w: STUDY.evaluation.protocols,
     shell:
-        SUBMIT
-        + 'predict --study "{params.study}" --experiment {wildcards.experiment} --seed {wildcards.seed}'
+        f"{SUBMIT}"
+        ' predict --study "{params.study}" --experiment {wildcards.experiment} --seed {wildcards.seed}'
         ' {params.slices:q} --splits "{input.splits}" --out "{output}" > "{log}" 2>&1'
 
 
 rule evaluate:
     input:
-        RUN + "/predictions.parquet",
+        f"{RUN}/predictions.parquet",
     output:
-        RUN + "/metrics.json",
+        f"{RUN}/metrics.json",
     log:
-        RESULTS + "/logs/evaluate/{experiment}-{seed}.log",
+        f"{RESULTS}/logs/evaluate/{{experiment}}-{{seed}}.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY.evaluation),
-    conda:
-        "../../envs/environment.yaml"
     shell:
-        'mmdino evaluate --study "{params.study}" --predictions "{input}" --out "{output}" > "{log}" 2>&1'
+        'python -m mmdino evaluate --study "{params.study}" --predictions "{input}" --out "{output}" > "{log}" 2>&1'

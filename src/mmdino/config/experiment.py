@@ -58,4 +58,6 @@ def method_settings(experiment: Experiment, study_overrides: dict[str, Any], whe
     Found by name, so that a method is one folder and adding one touches nothing here.
     """
     module = importlib.import_module(f"mmdino.methods.{experiment.method.replace('-', '_')}.settings")
-    return parse(module.Settings, {**study_overrides, **experiment.settings}, f"{where}: settings of '{experiment.name}'")
+    return parse(
+        module.Settings, {**study_overrides, **experiment.settings}, f"{where}: settings of '{experiment.name}'"
+    )

@@ -19,7 +19,9 @@ class PhantomCohort(Strict):
     variant: Literal["default", "hard"] = "default"
     seed: int = 0
     planes: int = Field(default=5, gt=0, description="Axial planes of a stripped patient's slab (4 mm apart).")
-    faults: bool = Field(default=False, description="Native only: one patient lacks a sequence, one has a damaged file.")
+    faults: bool = Field(
+        default=False, description="Native only: one patient lacks a sequence, one has a damaged file."
+    )
 
 
 class Cohort(Strict):
@@ -45,10 +47,15 @@ class Cohort(Strict):
 class Preprocess(Strict):
     """From native heads to stripped atlas space (settings measured in docs/benchmarks.md)."""
 
-    atlas: str = Field(default="mni152", description="mni152 (carried by nilearn), or the path of a skull-stripped atlas such as SRI24.")
+    atlas: str = Field(
+        default="mni152",
+        description="mni152 (carried by nilearn), or the path of a skull-stripped atlas such as SRI24.",
+    )
     registration: Literal["rigid", "affine"] = Field(default="rigid", description="t1c to atlas; rigid as in BraTS.")
     brain_extraction: Literal["hd-bet-v1", "hd-bet-v2", "deepbet"] = "hd-bet-v1"
-    segmenter: str = Field(default="phantom", description="phantom (the model we ship), none, or a trained nnU-Net v2 model folder.")
+    segmenter: str = Field(
+        default="phantom", description="phantom (the model we ship), none, or a trained nnU-Net v2 model folder."
+    )
     seed: int = 0
 
 
@@ -56,7 +63,9 @@ class Splits(Strict):
     """Who trains, who validates, who is tested: by patient."""
 
     validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    labelled_fraction: float = Field(default=1.0, gt=0, le=1, description="Share of the labelled training patients whose label training may see.")
+    labelled_fraction: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the labelled training patients whose label training may see."
+    )
     seed: int = 0
 
 
@@ -87,7 +96,9 @@ class Study(Strict):
     splits: Splits = Splits()
     bank: Bank = Bank()
     evaluation: Evaluation = Evaluation()
-    methods: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings of a method at this study's scale.")
+    methods: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Settings of a method at this study's scale."
+    )
     experiments: list[str] = Field(min_length=1, description="Run by default.")
     more_experiments: list[str] = Field(default_factory=list, description="Targets of the same study, run on request.")
     reference: str = Field(default="mm-dinov2", description="The arm that the others are compared with.")
@@ -153,7 +164,11 @@ class LoadedStudy:
     def resolved(self, experiment: str) -> dict[str, Any]:
         """Return everything that a run depends on, as plain values: the run's Snakemake params and its record."""
         named = self.experiment(experiment)
-        return {"experiment": experiment, "method": named.method, "settings": self.settings(experiment).model_dump(mode="json")}
+        return {
+            "experiment": experiment,
+            "method": named.method,
+            "settings": self.settings(experiment).model_dump(mode="json"),
+        }
 
 
 def load_study(path: Path | str, check: bool = True) -> LoadedStudy:

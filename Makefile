@@ -1,0 +1,35 @@
+# Two commands: `make demo` (the phantom study, to its report) and `make test`. Both set the environment up first.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHON
+
+.PHONY: demo test lint unit setup clean help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/'
+
+setup: .venv/.ready ## make the environment (.venv) from envs/requirements.lock
+
+.venv/.ready: envs/requirements.lock envs/setup.sh pyproject.toml
+	@bash envs/setup.sh
+
+demo: .venv/.ready ## run the phantom study to results/phantom/report.html
+	$(BIN)/snakemake --profile profiles/local
+	@echo "The report: results/phantom/report.html"
+
+test: lint unit ## all checks and tests, one whole miniature study included
+
+lint: .venv/.ready ## ruff, snakefmt, snakemake --lint, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: .venv/.ready ## pytest
+	$(BIN)/python -m pytest
+
+clean: ## remove results and Snakemake's notes, keep the environment
+	rm -rf results/phantom results/mini .snakemake
