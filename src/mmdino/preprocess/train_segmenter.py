@@ -124,7 +124,7 @@ def _micro(stock: dict[str, Any]) -> dict[str, Any]:
 def _train(home: Path, plans: dict[str, Any], iterations: int, seed: int, progress: bool) -> Path:
     import torch
 
-    os.environ["nnUNet_n_proc_DA"] = "0"  # augment in this process: the order of batches is then fixed
+    os.environ.update(nnUNet_n_proc_DA="0")  # augment in this process: the order of batches is then fixed
     with _quiet():
         from mmdino.preprocess.trainer import SegmenterTrainer
 
