@@ -12,6 +12,8 @@ EXIT_PREEMPTED = 75  # EX_TEMPFAIL: the same command goes on from here
 class Preempted(UserError):
     """The run was told to stop, wrote a checkpoint and stopped; the command line exits with ``EXIT_PREEMPTED``."""
 
+    exit_code = EXIT_PREEMPTED
+
 
 class Interrupt:
     """Note SIGTERM and SIGINT while the block runs, instead of dying in the middle of a step.

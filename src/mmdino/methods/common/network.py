@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from mmdino.dataset.bank import Slices
 from mmdino.errors import UserError
 from mmdino.methods.common.augment import Draws, normalise, render
 from mmdino.methods.common.settings import ViTSettings
-from mmdino.models.vit import MultiModalViT, Tokens, ViTShape
+from mmdino.models.vit import MultiModalViT, ViTShape
 from mmdino.models.weights import build_backbone
 from mmdino.tables import CLASSES, SEQUENCES
 
@@ -73,8 +74,8 @@ def read_backbone(path: Path) -> tuple[MultiModalViT, dict[str, Tensor]]:
 class ViTEncoder:
     """A network, ready to be asked about patients that have, or are shown, only some sequences.
 
-    A sequence that a patient lacks or that is not shown is replaced by mask tokens, as in the paper. A patient left
-    without any sequence gets the features of the empty head: the mean over its mask tokens.
+    A sequence that a patient lacks or that is not shown is replaced by mask tokens (the paper's ``missing: mask``),
+    or its tokens are left out (``drop``). A patient left without any sequence is all mask tokens.
     """
 
     def __init__(self, network: HeadedViT, settings: ViTSettings, temperature: float = 1.0, chunk: int = 32):
@@ -96,31 +97,39 @@ class ViTEncoder:
             return self._last[2]  # asked for features, then for probabilities of the same patients
         training = self.network.training
         self.network.eval()
-        parts = [
-            self._chunk(slices, sequences, range(start, min(start + self.chunk, len(slices))))
-            for start in range(0, len(slices), self.chunk)
-        ]
+        parts, order = [], []
+        for shown, rows in self._alike(slices, sequences):
+            for chunk in np.split(rows, range(self.chunk, len(rows), self.chunk)):
+                parts.append(self._look(slices, chunk, shown))
+                order.append(chunk)
         self.network.train(training)
-        outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        place = np.argsort(np.concatenate(order))
+        outputs = {name: np.concatenate([part[name] for part in parts])[place] for name in parts[0]}
         self._last = (slices, tuple(sequences), outputs)
         return outputs
 
-    def _chunk(self, slices: Slices, sequences: tuple[str, ...], rows: range) -> dict[str, np.ndarray]:
-        device = self.network.backbone.cls_token.device
+    def _alike(self, slices: Slices, sequences: tuple[str, ...]) -> Iterator[tuple[list[str], np.ndarray]]:
+        """Yield the rows of patients of whom the same sequences are shown, and these sequences' names."""
         order = self.settings.sequences
-        index = [SEQUENCES.index(name) for name in order]
-        images = evaluation_views(torch.from_numpy(slices.images[rows][:, index]), self.settings)
-        shown = torch.from_numpy(slices.present[rows][:, index]) & torch.tensor([name in sequences for name in order])
-        tokens: Tokens = self.network.backbone(
-            images.to(device), order, token_masks(~shown, images, self.settings).to(device)
-        )
-        weight = shown.to(device).float()
-        weight = torch.where(weight.sum(1, keepdim=True) > 0, weight, 1.0)
-        by_sequence = tokens.patches.unflatten(1, (len(order), -1)).mean(2)
-        outputs = {"cls": tokens.cls, "patch": (by_sequence * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)}
+        shown = slices.present[:, [SEQUENCES.index(name) for name in order]] & np.isin(order, sequences)
+        patterns, which = np.unique(shown, axis=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            yield [name for name, visible in zip(order, pattern) if visible], np.flatnonzero(which.ravel() == number)
+
+    def _look(self, slices: Slices, rows: np.ndarray, shown: list[str]) -> dict[str, np.ndarray]:
+        """Return the outputs for patients (rows) of whom ``shown`` is shown."""
+        device = self.network.backbone.cls_token.device
+        given: list[str] = shown if self.settings.missing == "drop" and shown else list(self.settings.sequences)
+        images = slices.images[rows][:, [SEQUENCES.index(name) for name in given]]
+        views = evaluation_views(torch.from_numpy(images), self.settings).to(device)
+        visible = torch.tensor([name in shown for name in given], device=device)
+        masks = None if visible.all() else token_masks(~visible.expand(len(rows), -1), views, self.settings)
+        tokens = self.network.backbone(views, given, masks)
+        by_sequence = tokens.patches.unflatten(1, (len(given), -1))
+        seen = by_sequence[:, visible] if visible.any() else by_sequence
+        outputs = {"cls": tokens.cls, "patch": seen.mean((1, 2))}
         if self.network.head is not None:
-            scores = self.network.scores(tokens.cls)[:, : len(CLASSES)] / self.temperature
-            outputs["head"] = scores.softmax(-1)
+            outputs["head"] = (self.network.scores(tokens.cls)[:, : len(CLASSES)] / self.temperature).softmax(-1)
         return {name: value.float().cpu().numpy() for name, value in outputs.items()}
 
 

@@ -38,6 +38,10 @@ class ViTSettings(MethodSettings):
     eval_transform: Literal["mended", "released"] = Field(
         default="mended", description="released: per-sequence min–max and another normalisation than in training."
     )
+    missing: Literal["mask", "drop"] = Field(
+        default="mask",
+        description="What stands for a missing sequence at evaluation: mask tokens (the paper's), or nothing.",
+    )
     select_by: Literal["cls", "patch", "head"] = Field(
         default="cls", description="The read-out whose validation MCC chooses the best weights."
     )

@@ -151,3 +151,20 @@ def test_a_class_without_a_labelled_training_patient_is_refused(tiny_patients, t
 def test_settings_that_cannot_work_are_refused(changes):
     with pytest.raises(ValueError, match=r"greater than|multiple|less than|only one"):
         Settings(**{**TINY_MM_DINOV2, **changes})
+
+
+@pytest.mark.parametrize("missing", ["mask", "drop"])
+def test_patients_who_lack_different_sequences_are_looked_at_together(tiny_patients, tmp_path, missing):
+    encoder = make(tiny_patients, tmp_path, missing=missing).encoder()
+    slices = tiny_patients.evaluation_slices(tiny_patients.select("val")[:4])
+    present = np.ones((4, 4), bool)
+    present[1, 0] = present[2, 2] = False
+    present[3] = False
+    mixed = replace(slices, present=present)
+    together, head = encoder.features(mixed, ("t1", "t1c", "t2")), encoder.probabilities(mixed, ("t1", "t1c", "t2"))
+    for number in range(4):
+        row = slice(number, number + 1)
+        alone = replace(slices, images=slices.images[row], tumour=slices.tumour[row], present=present[row])
+        for name, value in encoder.features(alone, ("t1", "t1c", "t2")).items():
+            np.testing.assert_allclose(together[name][row], value, atol=1e-5)
+        np.testing.assert_allclose(head[row], encoder.probabilities(alone, ("t1", "t1c", "t2")), atol=1e-5)
