@@ -142,4 +142,4 @@ def _mapped(folder: Path, name: str, meta: dict) -> NDArray:
 
 
 def _refused(path: Path, wrong: str) -> UserError:
-    return UserError(f"{path}: {wrong}; delete it and run the step that writes it again (`mmdino bank`)")
+    return UserError(f"{path}: {wrong}; delete it and run the step that writes it again (`mmdino slices`)")
