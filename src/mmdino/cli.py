@@ -251,10 +251,10 @@ def segmenter(
     iterations: Annotated[int, typer.Option("--iterations", min=1)] = 1000,
 ) -> None:
     """Train the phantom segmenter from nothing: a real nnU-Net on whole-brain phantoms of no study."""
-    from mmdino.phantom.cohort import write_brains
+    from mmdino.phantom.segmenter_cases import write_cases
     from mmdino.preprocess.train_segmenter import train_segmenter
 
-    write_brains(work, patients)
+    write_cases(work, patients)
     train_segmenter(work, out, iterations=iterations)
 
 

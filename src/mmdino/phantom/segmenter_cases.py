@@ -22,7 +22,8 @@ def write_cases(out: Path, patients: int = 24, seed: int = 0, first: int = 0, pr
     """Write ``<patient>/<patient>_{t1,t1c,t2,flair,seg}.nii.gz`` as preprocessing would leave them.
 
     Variants and training sites take turns. Brain masks are up to 2 mm too wide and some sequences come from thick
-    slices, since that is what registered and stripped scans look like. No external site's style is used.
+    slices, since that is what registered and stripped scans look like. No external site's style is used. Patients that
+    are there already are kept.
 
     Args:
         out: the folder.
@@ -34,6 +35,8 @@ def write_cases(out: Path, patients: int = 24, seed: int = 0, first: int = 0, pr
     numbers = range(first, first + patients)
     for number in tqdm(numbers, desc="phantoms for the segmenter", disable=None if progress else True):
         subject = f"case-{number:03d}"
+        if (out / subject / f"{subject}_seg.nii.gz").exists():  # written last
+            continue
         variant = list(VARIANTS)[number % len(VARIANTS)]
         site = TRAINING_SITES[number % len(TRAINING_SITES)]
         patient = draw_patient(subject, variant, site, NAMESPACE, seed)
