@@ -6,11 +6,11 @@ from types import FrameType, TracebackType
 
 from mmdino.errors import UserError
 
-EXIT_PREEMPTED = 75  # EX_TEMPFAIL: the same command goes on from here
-
 
 class Preempted(UserError):
-    """The run was told to stop, wrote a checkpoint and stopped; the command line exits with ``EXIT_PREEMPTED``."""
+    """The run was told to stop, wrote a checkpoint and stopped; the command line exits with ``exit_code``."""
+
+    exit_code = 75  # EX_TEMPFAIL: the same command goes on from here
 
     exit_code = EXIT_PREEMPTED
 
