@@ -12,8 +12,6 @@ class Preempted(UserError):
 
     exit_code = 75  # EX_TEMPFAIL: the same command goes on from here
 
-    exit_code = EXIT_PREEMPTED
-
 
 class Interrupt:
     """Note SIGTERM and SIGINT while the block runs, instead of dying in the middle of a step.
