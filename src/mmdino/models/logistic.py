@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import matthews_corrcoef
 
 from mmdino.errors import UserError
+from mmdino.models.scores import confusion, mcc
 
 STRENGTHS = 10 ** np.linspace(-6, 5, 45)
 HOLDOUT = 0.1
+ENOUGH = 100  # patients by whom the strength is chosen; one hold-out of the paper's 1,162 labelled patients has as many
+MOST_HOLDOUTS = 4
 FALLBACK = 1.0  # the strength where there are too few patients to choose one
 TOLERANCE = 1e-4  # with warm starts: the same best C as 1e-12 from cold, seven times as fast (docs/benchmarks.md)
 
@@ -23,7 +25,7 @@ class Fitted:
 
     Attributes:
         C: inverse regularisation strength.
-        scores: MCC on the hold-out by strength (45,), or None where there was no hold-out.
+        scores: MCC by strength (45,), the mean over hold-outs, or None where there was none.
         note: why ``C`` is a fixed value, or "".
     """
 
@@ -52,14 +54,17 @@ def fit_sweep(
     """Fit L2 multinomial logistic regression with the strength that is best by MCC on a stratified hold-out.
 
     45 values C = 10^linspace(-6, 5) are tried on 90 % of the patients, each started from the last; of equally good ones
-    the strongest regularisation wins; the regression is then refitted on all (method.md, Evaluation). Where the
-    hold-out would have fewer than three patients or a single class, C = 1 and ``note`` says so.
+    the strongest regularisation wins; the regression is then refitted on all (docs/method.md, Evaluation). A tenth of a
+    small study is too few to choose by: then up to four hold-outs are drawn, until they have 100 patients together, and
+    their MCC is averaged. Where a hold-out would have fewer than three patients or a single class, C = 1 and ``note``
+    says so.
 
     Args:
         features: (N, D), one row a training patient.
         labels: (N,) int in 0…classes-1.
-        seed: chooses the hold-out; nothing else is random.
-        standardise: z-score each feature by the training patients' mean and standard deviation.
+        seed: chooses the hold-outs; nothing else is random.
+        standardise: z-score each feature by the training patients' mean and standard deviation. Without, the CLS
+            features of a random network, whose variance is tiny, gave MCC .00 instead of .25 (docs/benchmarks.md).
 
     Raises:
         UserError: there is no patient, or a feature is NaN or infinite.
@@ -77,13 +82,17 @@ def fit_sweep(
         note = f"C fixed at {FALLBACK:g}: {len(labels)} training patients are too few for a hold-out"
         model = _fit(LogisticRegression(C=FALLBACK, tol=TOLERANCE, max_iter=1000), scaled, labels)
         return Fitted(FALLBACK, None, note, classes, centre, scale, model, present)
-    model, scores = _sweep(scaled, labels, held)
+    rounds = min(MOST_HOLDOUTS, -(-ENOUGH // int(held.sum())))
+    sweeps = [_sweep(scaled, labels, holdout(labels, seed, turn), classes) for turn in range(rounds)]
+    scores = np.mean([scores for _, scores in sweeps], axis=0)
+    best = int(scores.argmax())
+    model = sweeps[0][0][best]
     return Fitted(float(model.C), scores, "", classes, centre, scale, _fit(model, scaled, labels), present)
 
 
-def holdout(labels: np.ndarray, seed: int) -> np.ndarray:
+def holdout(labels: np.ndarray, seed: int, turn: int = 0) -> np.ndarray:
     """Return a mask (N,) of about a tenth of each class, drawn by ``seed``; a class of four or fewer gives none."""
-    rng = np.random.default_rng([seed, 45])
+    rng = np.random.default_rng([seed, 45, turn])
     held = np.zeros(len(labels), dtype=bool)
     for name in np.unique(labels):
         members = np.flatnonzero(labels == name)
@@ -113,17 +122,18 @@ def _standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return features.mean(axis=0), np.where(constant, 1.0, deviation)
 
 
-def _sweep(features: np.ndarray, labels: np.ndarray, held: np.ndarray) -> tuple[LogisticRegression, np.ndarray]:
-    """Return the best model, fitted without the hold-out, and the hold-out's MCC by strength."""
+def _sweep(
+    features: np.ndarray, labels: np.ndarray, held: np.ndarray, classes: int
+) -> tuple[list[LogisticRegression], np.ndarray]:
+    """Return the models by strength, fitted without the hold-out, and their MCC on it."""
     model = LogisticRegression(tol=TOLERANCE, max_iter=1000, warm_start=True)
-    best, scores = model, np.empty(len(STRENGTHS))
-    for index, strength in enumerate(STRENGTHS):
+    models, counts = [], []
+    for strength in STRENGTHS:
         model.C = float(strength)
         _fit(model, features[~held], labels[~held])
-        scores[index] = matthews_corrcoef(labels[held], model.predict(features[held]))
-        if index == 0 or scores[index] > scores[:index].max():
-            best = copy.deepcopy(model)
-    return best, scores
+        counts.append(confusion(labels[held], model.predict(features[held]), classes))
+        models.append(copy.copy(model))  # a refit replaces the coefficients, it does not write into them
+    return models, mcc(np.array(counts))
 
 
 def _fit(model: LogisticRegression, features: np.ndarray, labels: np.ndarray) -> LogisticRegression:

@@ -24,23 +24,26 @@ def test_separates_classes_and_gives_probabilities():
     assert matthews_corrcoef(labels[300:], probabilities.argmax(axis=1)) > 0.8
 
 
-def test_chooses_the_strength_that_cold_fits_choose():
-    features, labels = blobs(160, spread=0.4)
+@pytest.mark.parametrize(("patients", "rounds"), [(160, 4), (600, 2), (1100, 1)])
+def test_chooses_the_strength_that_cold_fits_choose(patients, rounds):
+    features, labels = blobs(patients, spread=0.4)
     fitted = fit_sweep(features, labels, seed=3, standardise=False)
-    held = holdout(labels, 3)
-    cold = [
-        matthews_corrcoef(
-            labels[held],
-            LogisticRegression(C=c, tol=1e-10, max_iter=10000)
-            .fit(features[~held], labels[~held])
-            .predict(features[held]),
-        )
-        for c in STRENGTHS
-    ]
+    cold = np.mean([cold_scores(features, labels, holdout(labels, 3, turn)) for turn in range(rounds)], axis=0)
+    np.testing.assert_allclose(fitted.scores, cold, atol=0.02)
     assert np.isclose(fitted.C, STRENGTHS[int(np.argmax(cold))], rtol=1e-12)
     refitted = LogisticRegression(C=fitted.C, tol=1e-10, max_iter=10000).fit(features, labels)
     agree = fitted.predict_proba(features).argmax(axis=1) == refitted.predict(features)
     assert agree.mean() >= 0.995
+
+
+def cold_scores(features: np.ndarray, labels: np.ndarray, held: np.ndarray) -> list[float]:
+    """Return the hold-out's MCC by strength, each fitted from nothing."""
+    model = LogisticRegression(tol=1e-8, max_iter=10000)
+    scores = []
+    for strength in STRENGTHS:
+        model.set_params(C=strength).fit(features[~held], labels[~held])
+        scores.append(matthews_corrcoef(labels[held], model.predict(features[held])))
+    return scores
 
 
 def test_holdout_is_a_stratified_tenth():
