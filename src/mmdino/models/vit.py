@@ -1,5 +1,6 @@
 """The multi-modal ViT: DINOv2 that reads any named subset of MRI sequences (paper, Section 2; method.md, Model)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class MultiModalViT(nn.Module):
         stem = {"linear": PatchEmbed, "conv": ConvPatchEmbed}[shape.stem]
         self.patch_embed = stem(shape.dim, shape.patch)
         self.cls_token = nn.Parameter(torch.randn(1, 1, shape.dim) * 1e-6)
-        self.pos_embed = nn.Parameter(torch.randn(1, 1 + shape.grid**2, shape.dim) * 0.02)
+        self.pos_embed = nn.Parameter(torch.randn(1, 1 + shape.grid**2, shape.dim) * _spread(shape.dim))
         self.mask_token = nn.Parameter(torch.zeros(1, shape.dim))
         if shape.modality_embedding:
             self.mri_seq_embed = nn.Embedding(len(SEQUENCES), shape.dim)
@@ -119,8 +120,13 @@ class MultiModalViT(nn.Module):
             )
 
 
+def _spread(inputs: int) -> float:
+    """DINOv2's .02 at a width of 768, kept in proportion: at 128 a fixed .02 would leave the blocks without effect."""
+    return 0.02 * math.sqrt(768 / inputs)
+
+
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.trunc_normal_(module.weight, std=_spread(module.in_features))
         if module.bias is not None:
             nn.init.zeros_(module.bias)

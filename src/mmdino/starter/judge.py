@@ -7,7 +7,8 @@ import torch
 from sklearn.metrics import matthews_corrcoef
 
 from mmdino.dataset.slices import crop, crop_start, scale
-from mmdino.methods.common.augment import Draws, render as render_views
+from mmdino.methods.common.augment import Draws
+from mmdino.methods.common.augment import render as render_views
 from mmdino.models.logistic import fit_sweep
 from mmdino.models.vit import MultiModalViT
 from mmdino.phantom.patient import draw_patient, render, slab_grid

@@ -1,4 +1,8 @@
-"""What the starter learns: two planes of one patient must find each other, and each must tell its own statistics."""
+"""What the starter learns, all from images and tumour outlines, none of it from a class.
+
+Two planes of one patient must find each other (InfoNCE); each plane must tell its clean statistics round the tumour; and
+each token must tell what its patch looks like, clean, in all four sequences, and where the tumour is.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +15,8 @@ from mmdino.tables import SEQUENCES
 
 TEMPERATURE = 0.15
 CONTRASTIVE_WEIGHT = 0.3
+REGRESSION_WEIGHT = 3.0
+LOCAL = 11
 
 
 class StarterObjective(nn.Module):
@@ -20,24 +26,47 @@ class StarterObjective(nn.Module):
         super().__init__()
         self.vit = vit
         dim = vit.shape.dim
-        self.project = nn.ModuleList(nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 64)) for _ in range(2))
+        self.project = nn.ModuleList(
+            nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, 64)) for _ in range(2)
+        )
+        self.local = nn.Linear(dim, LOCAL)
         self.regress = nn.ModuleList(
             nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, COMPONENTS)) for _ in range(2)
         )
 
-    def forward(self, views: Tensor, kept: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    def forward(self, views: Tensor, kept: Tensor, targets: Tensor, local: Tensor) -> dict[str, Tensor]:
         """Return the losses.
 
         Args:
             views: (2B, 4, H, W); plane i and plane B + i are of one patient.
             kept: (2B, T) int64, the indices of the tokens shown.
             targets: (2B, COMPONENTS), the components of each clean plane's statistics.
+            local: (2B, N, LOCAL), what each patch looks like (:func:`local_targets`).
         """
         tokens = encode_kept(self.vit, views, kept)
         pooled = (tokens.cls, tokens.patches.mean(dim=1))
         contrast = sum(_info_nce(head(x)) for head, x in zip(self.project, pooled))
         regression = sum(F.smooth_l1_loss(head(x).float(), targets) for head, x in zip(self.regress, pooled))
-        return {"loss": regression + CONTRASTIVE_WEIGHT * contrast / 2, "contrast": contrast, "regression": regression}
+        places = (kept % local.shape[1])[:, :, None].expand(-1, -1, LOCAL)
+        dense = F.smooth_l1_loss(self.local(tokens.patches).float(), torch.gather(local, 1, places))
+        loss = REGRESSION_WEIGHT * regression + dense + CONTRASTIVE_WEIGHT * contrast / 2
+        return {"loss": loss, "contrast": contrast, "regression": regression, "local": dense}
+
+
+def local_targets(clean: Tensor, tumour: Tensor, side: int) -> Tensor:
+    """Return (B, N, LOCAL): each patch's mean and spread in the four clean sequences, and tumour in three surrounds.
+
+    Args:
+        clean: (B, 4, H, W) in [0, 1].
+        tumour: (B, 1, H, W) in [0, 1].
+        side: of a patch.
+    """
+    mean = F.avg_pool2d(clean, side)
+    spread = (F.avg_pool2d(clean**2, side) - mean**2).clamp_min(0).sqrt()
+    here = F.avg_pool2d(tumour, side)
+    around = [F.avg_pool2d(here, k, stride=1, padding=k // 2) for k in (3, 5)]
+    parts = torch.cat([4 * mean - 2, 8 * spread - 1, 2 * here, *(3 * x for x in around)], dim=1)
+    return parts.flatten(2).transpose(1, 2)
 
 
 def encode_kept(vit: MultiModalViT, views: Tensor, kept: Tensor) -> Tokens:

@@ -102,6 +102,6 @@ def targets(statistics: np.ndarray) -> np.ndarray:
     flat = (flat - flat.mean(0)) / (flat.std(0) + 1e-6)
     values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
     values, vectors = values[::-1][:COMPONENTS], vectors[:, ::-1][:, :COMPONENTS]
-    components = flat @ vectors / values**0.35
+    components = flat @ vectors / values**0.2
     components /= components.std()
     return np.clip(components, -5, 5).astype(np.float32).reshape(*statistics.shape[:-1], COMPONENTS)

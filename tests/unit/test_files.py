@@ -1,0 +1,28 @@
+import errno
+import os
+
+import pytest
+
+from mmdino import files
+from mmdino.errors import UserError
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_trace(tmp_path):
+    path = tmp_path / "table.tsv"
+    files.write_text(path, "old")
+    with pytest.raises(RuntimeError), files.atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["table.tsv"]
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match="no space is left"), files.atomic(tmp_path / "x.tsv"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert os.listdir(tmp_path) == []
+
+
+def test_hashes_are_the_same_everywhere():
+    assert files.stable_hash("patient", 1) == files.stable_hash("patient", "1") == 5564881261625270032
+    assert {files.bucket(f"p{n}", 4) for n in range(64)} == {0, 1, 2, 3}
