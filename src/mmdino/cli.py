@@ -135,7 +135,9 @@ def train(study: StudyFile, experiment: Experiment, seed: Seed, slices: SliceFol
 
 
 @app.command(rich_help_panel=RUNS)
-def predict(study: StudyFile, experiment: Experiment, seed: Seed, slices: SliceFolders, splits: Splits, out: Out) -> None:
+def predict(
+    study: StudyFile, experiment: Experiment, seed: Seed, slices: SliceFolders, splits: Splits, out: Out
+) -> None:
     """Predict validation and test patients under every set of sequences, from the run in the folder of --out."""
     from mmdino.config import load_study
     from mmdino.evaluation.predict import predict as predict_run
@@ -157,18 +159,23 @@ def evaluate(study: StudyFile, predictions: Annotated[Path, typer.Option("--pred
 
 
 @app.command(
-    rich_help_panel=RUNS, context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+    rich_help_panel=RUNS,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 def submit(
     context: typer.Context,
     name: Annotated[str, typer.Option("--name", help="The job's name.")],
     jobs: Annotated[Path, typer.Option("--jobs", help="The folder of the job's files and logs.")],
-    cluster: Annotated[str, typer.Option("--cluster", help="slurm, local (a process), or debug (this process).")] = "local",
+    cluster: Annotated[
+        str, typer.Option("--cluster", help="slurm, local (a process), or debug (this process).")
+    ] = "local",
     cpus: Annotated[int, typer.Option("--cpus", min=1)] = 1,
     gpus: Annotated[int, typer.Option("--gpus", min=0)] = 0,
     memory_gb: Annotated[int, typer.Option("--memory-gb", min=1)] = 6,
     minutes: Annotated[int, typer.Option("--minutes", min=1)] = 720,
-    slurm: Annotated[list[str], typer.Option("--slurm", help="A parameter of submitit, e.g. partition=gpu; repeat.")] = [],  # noqa: B006
+    slurm: Annotated[
+        list[str], typer.Option("--slurm", help="A parameter of submitit, e.g. partition=gpu; repeat.")
+    ] = [],  # noqa: B006
 ) -> None:
     """Run another verb as a job and wait for it: mmdino submit --name … --jobs … -- train --study … ."""
     from mmdino.launch import Resources, run_job
@@ -220,7 +227,9 @@ def report(study: StudyFile, results: Annotated[Path, typer.Option("--results", 
 
 
 @app.command(rich_help_panel=LOOK)
-def show_config(study: StudyFile, experiment: Annotated[str, typer.Argument(help="An experiment of the study.")]) -> None:
+def show_config(
+    study: StudyFile, experiment: Annotated[str, typer.Argument(help="An experiment of the study.")]
+) -> None:
     """Print an experiment's settings as resolved in a study."""
     import yaml
 

@@ -77,9 +77,14 @@ def _umask() -> int:
 
 def _explain(error: OSError, path: Path) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"{path}: no space is left on the disk; free some, or point `results` elsewhere, and start again: finished work is kept")
+        return UserError(
+            f"{path}: no space is left on the disk; free some, or point `results` elsewhere, and start again: "
+            "finished work is kept"
+        )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return UserError(f"{path}: cannot be written ({error.strerror}); give yourself write permission or point `results` elsewhere")
+        return UserError(
+            f"{path}: cannot be written ({error.strerror}); give yourself write permission or point `results` elsewhere"
+        )
     return error
 
 
@@ -105,7 +110,9 @@ def read_json(path: Path | str) -> Any:
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file; run the step that writes it (`snakemake {path}`)") from None
     except ValueError as error:
-        raise UserError(f"{path}: is not valid JSON ({error}); delete it and run the step that writes it again") from None
+        raise UserError(
+            f"{path}: is not valid JSON ({error}); delete it and run the step that writes it again"
+        ) from None
 
 
 def stable_hash(*parts: object) -> int:

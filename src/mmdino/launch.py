@@ -79,7 +79,9 @@ def run_job(arguments: Sequence[str], folder: Path, name: str, resources: Resour
 
 def _submit(arguments: Sequence[str], folder: Path, name: str, resources: Resources) -> submitit.Job:
     os.environ.update(KEEP_MEMORY)
-    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(resources.cpus)))
+    os.environ.update(
+        dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(resources.cpus))
+    )
     executor = submitit.AutoExecutor(folder=folder, cluster=resources.cluster)
     executor.update_parameters(
         name=name,
@@ -97,8 +99,10 @@ def _alive(folder: Path, cluster: str) -> submitit.Job | None:
     if cluster != "slurm" or not (folder / "job.json").exists():
         return None
     stored = read_json(folder / "job.json")
-    job = submitit.SlurmJob(folder=folder, job_id=stored["job_id"])
-    return job if job.get_info(mode="force").get("State", "").split(" ")[0] in ("PENDING", "RUNNING", "REQUEUED") else None
+    job: submitit.Job = submitit.SlurmJob(folder=folder, job_id=stored["job_id"])
+    return (
+        job if job.get_info(mode="force").get("State", "").split(" ")[0] in ("PENDING", "RUNNING", "REQUEUED") else None
+    )
 
 
 def _cancel(job: submitit.Job) -> Any:

@@ -96,7 +96,9 @@ def read_table(table: Table, path: Path | str) -> pd.DataFrame:
     """
     path = Path(path)
     if not path.exists():
-        raise UserError(f"{path}: there is no such {table.name} table; run the step that writes it (`snakemake {path}`)")
+        raise UserError(
+            f"{path}: there is no such {table.name} table; run the step that writes it (`snakemake {path}`)"
+        )
     if path.suffix == ".parquet":
         frame = pd.read_parquet(path)
     else:

@@ -81,7 +81,7 @@ class Evaluation(Strict):
     """Intervals and protocols."""
 
     bootstrap: int = Field(default=2000, ge=100)
-    protocols: list[Literal["refit", "transfer"]] = ["refit", "transfer"]
+    protocols: list[Literal["refit", "transfer"]] = Field(default=["refit", "transfer"], min_length=1)
 
 
 class Study(Strict):

@@ -53,7 +53,8 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], ViTShape | None]:
     """Read a checkpoint's tensors (float32) and, from a file of ours, the shape of its network."""
     if not path.exists():
         raise UserError(
-            f"{path}: there is no such file; give a DINOv2 checkpoint by path (dinov2_vitb14_pretrain.pth from the DINOv2 authors' page), or `backbone: starter`"
+            f"{path}: there is no such file; give a DINOv2 checkpoint by path (dinov2_vitb14_pretrain.pth from the DINOv2 "
+            "authors' page), or `backbone: starter`"
         )
     try:
         if path.suffix == ".safetensors":

@@ -17,7 +17,7 @@ from mmdino.phantom.signs import as_row
 from mmdino.phantom.sites import TRAINING_SITES
 from mmdino.tables import SEQUENCES, TRUTH, write_table
 
-NO_SEQUENCE, DAMAGED = 1, 2  # which native patients carry a fault
+DAMAGED, NO_SEQUENCE = 0, 1  # which native patients carry a fault
 
 
 def write_cohort(name: str, cohort: PhantomCohort, stage: str, raw: Path, truth: Path) -> None:

@@ -61,7 +61,9 @@ def scan_session(patient: Patient, rendering: Rendering) -> dict[str, Scan]:
     return scans
 
 
-def resample(volume: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], to_atlas: np.ndarray, order: int = 1) -> np.ndarray:
+def resample(
+    volume: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], to_atlas: np.ndarray, order: int = 1
+) -> np.ndarray:
     """Sample a volume on :data:`HEAD_GRID` at the voxels of a scan; thick slices average what they cover."""
     to_index = np.linalg.inv(HEAD_GRID.affine) @ to_atlas @ affine
     thickness = np.linalg.norm(affine[:3, 2])

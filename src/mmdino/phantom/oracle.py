@@ -1,12 +1,16 @@
 """The ceiling: the Bayes decision of a reader who sees, without error, every sign that the given sequences can show."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from mmdino.phantom.signs import BINARY, VARIANTS, Signs, posterior
 from mmdino.tables import CLASSES, sequence_set
 
 
-def oracle_predictions(truth: pd.DataFrame, splits: pd.DataFrame, variants: dict[str, str], subsets: list) -> pd.DataFrame:
+def oracle_predictions(
+    truth: pd.DataFrame, splits: pd.DataFrame, variants: Mapping[str, str], subsets: Sequence[tuple[str, ...]]
+) -> pd.DataFrame:
     """Return the oracle's answers as a predictions table, for the validation and test patients.
 
     Args:

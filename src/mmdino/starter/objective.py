@@ -45,8 +45,10 @@ class StarterObjective(nn.Module):
         """
         tokens = encode_kept(self.vit, views, kept)
         pooled = (tokens.cls, tokens.patches.mean(dim=1))
-        contrast = sum(_info_nce(head(x)) for head, x in zip(self.project, pooled))
-        regression = sum(F.smooth_l1_loss(head(x).float(), targets) for head, x in zip(self.regress, pooled))
+        contrast = torch.stack([_info_nce(head(x)) for head, x in zip(self.project, pooled)]).sum()
+        regression = torch.stack(
+            [F.smooth_l1_loss(head(x).float(), targets) for head, x in zip(self.regress, pooled)]
+        ).sum()
         places = (kept % local.shape[1])[:, :, None].expand(-1, -1, LOCAL)
         dense = F.smooth_l1_loss(self.local(tokens.patches).float(), torch.gather(local, 1, places))
         loss = REGRESSION_WEIGHT * regression + dense + CONTRASTIVE_WEIGHT * contrast / 2

@@ -51,5 +51,5 @@ def test_signs_follow_their_tables():
 
 
 def test_a_posterior_is_a_distribution():
-    label, signs = draw_signs(VARIANTS["hard"], np.random.default_rng(1))
+    _, signs = draw_signs(VARIANTS["hard"], np.random.default_rng(1))
     assert posterior(VARIANTS["hard"], signs, ALL).sum() == pytest.approx(1)
