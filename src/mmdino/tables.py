@@ -99,10 +99,8 @@ def read_table(table: Table, path: Path | str) -> pd.DataFrame:
         raise UserError(
             f"{path}: there is no such {table.name} table; run the step that writes it (`snakemake {path}`)"
         )
-    if path.suffix == ".parquet":
-        frame = pd.read_parquet(path)
-    else:
-        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    parquet = path.suffix == ".parquet"
+    frame = pd.read_parquet(path) if parquet else pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     return conform(table, frame, path)
 
 

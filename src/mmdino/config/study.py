@@ -105,8 +105,9 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
-        for names in (self.seeds, self.experiments, [*self.experiments, *self.more_experiments]):
-            twice = {str(name) for name in names if names.count(name) > 1}  # type: ignore[attr-defined]
+        lists: list[list] = [self.seeds, [*self.experiments, *self.more_experiments]]
+        for names in lists:
+            twice = {str(name) for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"listed twice: {', '.join(sorted(twice))}; name each once")
         if not any(cohort.role == "train" for cohort in self.cohorts.values()):

@@ -100,7 +100,7 @@ def oracle_confusion(variant: Variant, sequences: tuple[str, ...]) -> np.ndarray
     """Return the joint probabilities (true class, decided class) of the Bayes decision, by enumerating all signs."""
     confusion = np.zeros((len(CLASSES), len(CLASSES)))
     for enhancement, *seen in itertools.product(ENHANCEMENT, *[(False, True)] * len(BINARY)):
-        signs = Signs(enhancement=enhancement, necrosis=False, **dict(zip(BINARY, seen)))
+        signs = Signs(str(enhancement), False, **{name: bool(value) for name, value in zip(BINARY, seen)})
         everything = np.array(variant.priors) * [row[ENHANCEMENT.index(enhancement)] for row in variant.enhancement]
         for name, value in zip(BINARY, seen):
             shown = np.array(variant.binary[name])
