@@ -79,7 +79,7 @@ def test_every_run_answers_for_every_patient_under_every_set(study):
         test = predictions[(predictions["split"] == "test") & (predictions["protocol"] == "transfer")]
         counts = test.groupby(["readout", "sequences"])["subject"].nunique()
         assert (counts == 24).all()
-        assert set(predictions["sequences"]) and predictions["sequences"].nunique() == 15
+        assert predictions["sequences"].nunique() == 15
 
 
 def test_a_damaged_patient_is_a_row_and_the_other_goes_through_the_chain(study):
