@@ -1,0 +1,59 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STUDY = str(ROOT / "config" / "studies" / "mini.yaml")
+
+
+def mmdino(*arguments):
+    command = [sys.executable, "-m", "mmdino", *map(str, arguments)]
+    return subprocess.run(command, text=True, capture_output=True, cwd=ROOT, check=False)
+
+
+def test_help_lists_every_step_without_loading_torch():
+    script = "import sys, mmdino.cli; from typer.main import get_command; get_command(mmdino.cli.app); print('torch' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", script], text=True, capture_output=True, check=True).stdout.strip()
+        == "False"
+    )
+    shown = mmdino("--help").stdout
+    assert all(verb in shown for verb in ("phantom", "manifest", "preprocess", "train", "predict", "report"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("manifest", "--study", STUDY, "--cohort", "mini-heds", "--root", ".", "--out", "x"),
+            "did you mean 'mini-heads'",
+        ),
+        (("splits", "--study", STUDY, "--manifest", "no.tsv", "--preprocessed", "no.tsv", "--out", "x"), "no.tsv"),
+        (("show-config", "--study", STUDY, "mm-dino"), "no experiment 'mm-dino'; did you mean 'mm-dinov2'"),
+        (("report", "--study", "config/studies/phantm.yaml", "--results", "x"), "did you mean 'phantom'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_no_traceback(arguments, said):
+    answer = mmdino(*arguments)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("Error: ")
+    assert said in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_job_runs_in_a_process_of_its_own(tmp_path):
+    job = ("submit", "--name", "job", "--jobs", tmp_path / "a job", "--cluster", "local", "--minutes", "5", "--")
+    assert mmdino(*job, "show-config", "--study", STUDY, "mm-dinov2").returncode == 0
+    logs = [path.read_text() for path in (tmp_path / "a job").glob("*.out")]
+    assert any("method: mm-dinov2" in log for log in logs)
+    assert not (tmp_path / "a job" / "job.json").exists()
+
+
+def test_a_failed_job_shows_why(tmp_path):
+    job = ("submit", "--name", "job", "--jobs", tmp_path, "--cluster", "local", "--minutes", "5", "--")
+    answer = mmdino(*job, "show-config", "--study", STUDY, "mm-dino")
+    assert answer.returncode == 2
+    assert "did you mean 'mm-dinov2'" in answer.stderr
+    assert "Traceback" not in answer.stderr
