@@ -1,0 +1,98 @@
+"""What an encoder says about patients under many sets of sequences, each patient's slice read once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from mmdino.dataset.bank import Slices
+from mmdino.dataset.patients import Patients
+from mmdino.errors import UserError
+from mmdino.methods.base import Encoder
+from mmdino.tables import SEQUENCES, sequence_set
+
+BATCH = 64
+HEAD = "head"
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an encoder gives under one set of sequences.
+
+    Attributes:
+        rows: (N,) bool, the patients who have at least one of the sequences.
+        values: by read-out, (rows.sum(), D) features; for ``head``, (rows.sum(), 3) class probabilities.
+    """
+
+    rows: NDArray[np.bool_]
+    values: dict[str, NDArray]
+
+
+def look(
+    encoder: Encoder,
+    patients: Patients,
+    subjects: list[str],
+    sets: Sequence[Names],
+    with_head: bool,
+    title: str,
+    progress: bool = True,
+) -> dict[Names, Seen]:
+    """Return what ``encoder`` gives for the subjects' evaluation slices, by set of sequences.
+
+    All sets are asked about a batch before the next one is read, so that an encoder can keep what they share.
+
+    Raises:
+        UserError: an answer is NaN or infinite.
+    """
+    found: dict[Names, list[tuple[NDArray, dict[str, NDArray]]]] = {names: [] for names in sets}
+    console = Console(stderr=True)
+    batches = range(0, len(subjects), BATCH)
+    quiet = not (progress and console.is_terminal)
+    for start in track(batches, title, console=console, disable=quiet, transient=True):
+        for rows, slices in _alike(patients.evaluation_slices(subjects[start : start + BATCH])):
+            answers: dict[Names, dict[str, NDArray]] = {}
+            for names in sets:
+                shown = tuple(name for name in compress(SEQUENCES, slices.present[0]) if name in names)
+                if shown and shown not in answers:
+                    answers[shown] = _answer(encoder, slices, shown, with_head)
+                if shown:
+                    found[names].append((start + rows, answers[shown]))
+    return {names: _joined(parts, len(subjects)) for names, parts in found.items()}
+
+
+def _alike(slices: Slices) -> Iterator[tuple[NDArray[np.intp], Slices]]:
+    """Yield groups of patients who have the same sequences, with their rows."""
+    patterns, which = np.unique(slices.present, axis=0, return_inverse=True)
+    for number in range(len(patterns)):
+        rows = np.flatnonzero(which.ravel() == number)
+        yield rows, Slices(slices.images[rows], slices.tumour[rows], slices.present[rows])
+
+
+def _answer(encoder: Encoder, slices: Slices, shown: Names, with_head: bool) -> dict[str, NDArray]:
+    answers = dict(encoder.features(slices, shown))
+    own = encoder.probabilities(slices, shown) if with_head else None
+    if own is not None:
+        own = np.asarray(own, np.float64)
+        answers[HEAD] = own / own.sum(axis=1, keepdims=True)
+    for readout, values in answers.items():
+        if not np.isfinite(values).all():
+            raise UserError(
+                f"read-out '{readout}' under {sequence_set(shown)} is NaN or infinite: the weights are broken or "
+                "training has diverged; look at log.jsonl and train again"
+            )
+    return answers
+
+
+def _joined(parts: list[tuple[NDArray, dict[str, NDArray]]], patients: int) -> Seen:
+    """Return the parts as one, in the patients' order."""
+    if not parts:
+        return Seen(np.zeros(patients, bool), {})
+    place = np.concatenate([rows for rows, _ in parts])
+    order = np.argsort(place)
+    values = {key: np.concatenate([answers[key] for _, answers in parts])[order] for key in parts[0][1]}
+    return Seen(np.isin(np.arange(patients), place), values)
