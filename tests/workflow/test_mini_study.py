@@ -29,7 +29,7 @@ def clone(tmp_path_factory):
 
 
 def start(clone, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--config", "study=mini", *arguments]
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", *arguments, "--config", "study=mini"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.Popen(
         command,
@@ -62,6 +62,8 @@ def study(clone):
             os.killpg(first.pid, signal.SIGINT)
             break
     first.communicate(timeout=300)
+    assert first.returncode != 0
+    assert list((clone / "results" / "mini" / "raw").rglob("labels.tsv"))
     code, output = snakemake(clone)
     assert code == 0, output[-4000:]
     return clone / "results" / "mini"

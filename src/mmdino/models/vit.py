@@ -67,12 +67,18 @@ class MultiModalViT(nn.Module):
         self.norm = nn.LayerNorm(shape.dim, eps=1e-6)
         self.apply(_initialise)
 
-    def embed(self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None) -> Tensor:
+    def project(self, images: Tensor) -> Tensor:
+        """Return the bare patch tokens (B, S, N, D) of images (B, S, H, W): what masks and positions are applied to."""
+        return self.patch_embed(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+
+    def embed(
+        self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None, patches: Tensor | None = None
+    ) -> Tensor:
         """Return the embedded tokens (B, 1 + S·N, D) before the first block; arguments as in :meth:`forward`."""
         batch, channels, height, width = images.shape
         self._check(channels, height, width, sequences)
         rows, columns = height // self.shape.patch, width // self.shape.patch
-        tokens = self.patch_embed(images.flatten(0, 1)).reshape(batch, channels, rows * columns, -1)
+        tokens = self.project(images) if patches is None else patches
         if masks is not None:
             tokens = torch.where(masks.reshape(batch, channels, -1, 1), self.mask_token.to(tokens.dtype), tokens)
         if self.shape.imgwise:
@@ -86,18 +92,21 @@ class MultiModalViT(nn.Module):
         cls = (self.cls_token + self.pos_embed[:, :1]).expand(batch, -1, -1)
         return torch.cat([cls, tokens.flatten(1, 2)], dim=1)
 
-    def forward(self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None) -> Tokens:
+    def forward(
+        self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None, patches: Tensor | None = None
+    ) -> Tokens:
         """Encode images.
 
         Args:
             images: (B, S, H, W), H and W multiples of the patch.
             sequences: the names of the S channels, in their order.
             masks: (B, S·N) bool; True replaces that patch by the mask token. None: nothing is masked.
+            patches: what :meth:`project` gave for these images, where it is at hand already.
 
         Raises:
             UserError: an unknown or repeated sequence, a wrong number of them, or a size that is no multiple of the patch.
         """
-        return self.encode(self.embed(images, sequences, masks))
+        return self.encode(self.embed(images, sequences, masks, patches))
 
     def encode(self, tokens: Tensor) -> Tokens:
         """Run the blocks over embedded tokens (B, 1 + T, D), CLS first."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,9 @@ from mmdino.methods.common.settings import ViTSettings
 from mmdino.models.vit import MultiModalViT, ViTShape
 from mmdino.models.weights import build_backbone
 from mmdino.tables import CLASSES, SEQUENCES
+
+CHUNK = 32  # patients at once
+KEPT = 256  # patients of whom the patch tokens are kept, since they may be asked about under fifteen sets of sequences
 
 
 class HeadedViT(nn.Module):
@@ -78,9 +81,10 @@ class ViTEncoder:
     or its tokens are left out (``drop``). A patient left without any sequence is all mask tokens.
     """
 
-    def __init__(self, network: HeadedViT, settings: ViTSettings, temperature: float = 1.0, chunk: int = 32):
-        self.network, self.settings, self.temperature, self.chunk = network, settings, temperature, chunk
+    def __init__(self, network: HeadedViT, settings: ViTSettings, temperature: float = 1.0):
+        self.network, self.settings, self.temperature = network, settings, temperature
         self._last: tuple[Slices, tuple[str, ...], dict[str, np.ndarray]] | None = None
+        self._kept: tuple[Slices, list[_Embedded]] | None = None
 
     def features(self, slices: Slices, sequences: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Return ``cls`` and ``patch`` (mean of the shown patch tokens), each (N, D) float32."""
@@ -97,40 +101,64 @@ class ViTEncoder:
             return self._last[2]  # asked for features, then for probabilities of the same patients
         training = self.network.training
         self.network.eval()
-        parts, order = [], []
-        for shown, rows in self._alike(slices, sequences):
-            for chunk in np.split(rows, range(self.chunk, len(rows), self.chunk)):
-                parts.append(self._look(slices, chunk, shown))
-                order.append(chunk)
+        parts = [
+            (embedded.rows[rows], self._look(embedded, rows, shown))
+            for embedded in self._embedded(slices)
+            for shown, rows in self._alike(slices.present[embedded.rows], sequences)
+        ]
         self.network.train(training)
-        place = np.argsort(np.concatenate(order))
-        outputs = {name: np.concatenate([part[name] for part in parts])[place] for name in parts[0]}
+        place = np.argsort(np.concatenate([rows for rows, _ in parts]))
+        outputs = {name: np.concatenate([part[name] for _, part in parts])[place] for name in parts[0][1]}
         self._last = (slices, tuple(sequences), outputs)
         return outputs
 
-    def _alike(self, slices: Slices, sequences: tuple[str, ...]) -> Iterator[tuple[list[str], np.ndarray]]:
-        """Yield the rows of patients of whom the same sequences are shown, and these sequences' names."""
+    def _embedded(self, slices: Slices) -> Iterable["_Embedded"]:
+        """Yield the patients in chunks, each patch embedded once, whatever is shown of it; a few patients are kept."""
+        if self._kept is not None and self._kept[0] is slices:
+            return self._kept[1]
+        chunks = (
+            self._embed(slices, rows) for rows in np.split(np.arange(len(slices)), range(CHUNK, len(slices), CHUNK))
+        )
+        if len(slices) > KEPT:
+            return chunks
+        self._kept = (slices, list(chunks))
+        return self._kept[1]
+
+    def _embed(self, slices: Slices, rows: np.ndarray) -> "_Embedded":
+        images = slices.images[rows][:, [SEQUENCES.index(name) for name in self.settings.sequences]]
+        views = evaluation_views(torch.from_numpy(images), self.settings).to(self.network.backbone.cls_token.device)
+        return _Embedded(rows, views, self.network.backbone.project(views))
+
+    def _alike(self, present: np.ndarray, sequences: tuple[str, ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield which of our sequences are shown (S,) bool, and the patients (rows of ``present``) of whom they are."""
         order = self.settings.sequences
-        shown = slices.present[:, [SEQUENCES.index(name) for name in order]] & np.isin(order, sequences)
+        shown = present[:, [SEQUENCES.index(name) for name in order]] & np.isin(order, sequences)
         patterns, which = np.unique(shown, axis=0, return_inverse=True)
         for number, pattern in enumerate(patterns):
-            yield [name for name, visible in zip(order, pattern) if visible], np.flatnonzero(which.ravel() == number)
+            yield pattern, np.flatnonzero(which.ravel() == number)
 
-    def _look(self, slices: Slices, rows: np.ndarray, shown: list[str]) -> dict[str, np.ndarray]:
-        """Return the outputs for patients (rows) of whom ``shown`` is shown."""
-        device = self.network.backbone.cls_token.device
-        given: list[str] = shown if self.settings.missing == "drop" and shown else list(self.settings.sequences)
-        images = slices.images[rows][:, [SEQUENCES.index(name) for name in given]]
-        views = evaluation_views(torch.from_numpy(images), self.settings).to(device)
-        visible = torch.tensor([name in shown for name in given], device=device)
+    def _look(self, embedded: "_Embedded", rows: np.ndarray, shown: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the outputs for some patients of a chunk, of whom the sequences ``shown`` (S,) are shown."""
+        given = np.flatnonzero(shown) if self.settings.missing == "drop" and shown.any() else np.arange(len(shown))
+        views, patches = embedded.views[rows][:, given], embedded.patches[rows][:, given]
+        visible = torch.from_numpy(shown[given]).to(views.device)
         masks = None if visible.all() else token_masks(~visible.expand(len(rows), -1), views, self.settings)
-        tokens = self.network.backbone(views, given, masks)
+        tokens = self.network.backbone(views, [self.settings.sequences[number] for number in given], masks, patches)
         by_sequence = tokens.patches.unflatten(1, (len(given), -1))
         seen = by_sequence[:, visible] if visible.any() else by_sequence
         outputs = {"cls": tokens.cls, "patch": seen.mean((1, 2))}
         if self.network.head is not None:
             outputs["head"] = (self.network.scores(tokens.cls)[:, : len(CLASSES)] / self.temperature).softmax(-1)
         return {name: value.float().cpu().numpy() for name, value in outputs.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Embedded:
+    """Some patients (rows) as the network looks at them: views (n, S, H, W) and bare patch tokens (n, S, N, D)."""
+
+    rows: np.ndarray
+    views: Tensor
+    patches: Tensor
 
 
 def token_masks(hidden: Tensor, images: Tensor, settings: ViTSettings) -> Tensor:

@@ -71,8 +71,12 @@ class StudentTeacher(nn.Module):
         Calling this moves the centres, as an iteration of the method does.
         """
         s = self.settings
-        target, masked_target = self._teach(batch, teacher_temperature)
-        seen = self.student.backbone(batch.global_crops, s.sequences, batch.masks.student)
+        patches = None
+        if s.patch_embed_lr == 0:  # student and teacher embed patches alike, for ever
+            with torch.no_grad():
+                patches = self.student.backbone.project(batch.global_crops)
+        target, masked_target = self._teach(batch, teacher_temperature, patches)
+        seen = self.student.backbone(batch.global_crops, s.sequences, batch.masks.student, patches)
         scores = self.student.scores(seen.cls).unflatten(0, (2, -1))
         masked = self.student.scores(seen.patches.flatten(0, 1)[batch.masks.indices])
         parts = {
@@ -102,10 +106,10 @@ class StudentTeacher(nn.Module):
         return 2 * self.settings.local_crops + 2
 
     @torch.no_grad()
-    def _teach(self, batch: Batch, temperature: float) -> tuple[Tensor, Tensor]:
+    def _teach(self, batch: Batch, temperature: float, patches: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the teacher's probabilities of the global crops (2, B, K) and of the masked tokens (M, K)."""
         absent = batch.masks.absent if batch.absent.any() else None
-        seen = self.teacher.backbone(batch.global_crops, self.settings.sequences, absent)
+        seen = self.teacher.backbone(batch.global_crops, self.settings.sequences, absent, patches)
         target = self.dino_target(self.teacher.scores(seen.cls), temperature)
         tokens = self.teacher.scores(seen.patches.flatten(0, 1)[batch.masks.indices])
         return target.unflatten(0, (2, -1)), self.ibot_target(tokens, temperature)
