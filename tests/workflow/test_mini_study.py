@@ -28,6 +28,11 @@ def clone(tmp_path_factory):
     return folder
 
 
+def heed_ctrl_c():
+    """A test run started in the background ignores SIGINT, and its children would too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(clone, *arguments):
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", *arguments, "--config", "study=mini"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -39,6 +44,7 @@ def start(clone, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     )
 
 

@@ -45,8 +45,9 @@ def run_shard(
     """
     one_thread(settings.seed)
     atlas = load_atlas(settings.atlas)
-    write_dataset(derivatives, name, atlas)
     rows = conform(MANIFEST, manifest, f"manifest of {name}").to_dict("records")
+    if any((row["stage"] or cohort.stage) != "stripped" or not row["seg"] for row in rows):
+        write_dataset(derivatives, name, atlas)
     done = []
     for row in tqdm(rows, desc=f"preprocess {name}", unit="patient", disable=None if progress else True):
         stage = row["stage"] or cohort.stage

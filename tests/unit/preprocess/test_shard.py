@@ -14,7 +14,7 @@ import pytest
 from mmdino.config import Cohort, Preprocess
 from mmdino.errors import UserError
 from mmdino.nifti import write_volume
-from mmdino.preprocess import patient, shard
+from mmdino.preprocess import patient
 from mmdino.preprocess.shard import run_shard
 from mmdino.tables import MANIFEST, SEQUENCES
 
@@ -251,9 +251,6 @@ def test_a_full_disk_stops_the_shard_instead_of_failing_everybody(tmp_path, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("mmdino.files.os.fsync", full)
-    with pytest.raises(UserError, match="no space is left"):
-        run(rows, tmp_path)
-    monkeypatch.setattr(shard, "write_dataset", lambda *_: None)  # so that the first file is the patient's own
     with pytest.raises(UserError, match="no space is left"):
         run(rows, tmp_path)
     assert not list((tmp_path / "derivatives").rglob("*.json"))
