@@ -11,7 +11,6 @@ from mmdino.reporting.text import NONE, count, duration
 from mmdino.tables import CLASSES, SEQUENCES
 
 NAN = float("nan")
-SHORT = dict(zip(CLASSES, ("Astro.", "Gliobl.", "Oligo.")))
 
 
 def cohort_table(data: StudyFiles) -> Table:
@@ -30,7 +29,9 @@ def cohort_table(data: StudyFiles) -> Table:
             Column("Train (labelled)", lambda row: f"{count(row['train'])} ({count(row['labelled'])})", "train"),
             number("Val.", "val", count, help="validation"),
             number("Test", "test", count, help="external test"),
-            *(number(SHORT[name], name, count, help=name) for name in CLASSES),
+            Column(
+                "Astro. / gliobl. / oligo.", lambda row: " / ".join(count(row[name]) for name in CLASSES), CLASSES[0]
+            ),
             number("No label", "unlabelled", count),
             text("Missing", "missing", help="patients who lack a sequence"),
             number("Brain, ml", "brain_ml", count, help="median volume inside the brain masks"),
