@@ -29,9 +29,7 @@ def cohort_table(data: StudyFiles) -> Table:
             Column("Train (labelled)", lambda row: f"{count(row['train'])} ({count(row['labelled'])})", "train"),
             number("Val.", "val", count, help="validation"),
             number("Test", "test", count, help="external test"),
-            Column(
-                "Astro. / gliobl. / oligo.", lambda row: " / ".join(count(row[name]) for name in CLASSES), CLASSES[0]
-            ),
+            Column("Astro / glio / oligo", lambda row: " / ".join(count(row[name]) for name in CLASSES), CLASSES[0]),
             number("No label", "unlabelled", count),
             text("Missing", "missing", help="patients who lack a sequence"),
             number("Brain, ml", "brain_ml", count, help="median volume inside the brain masks"),
