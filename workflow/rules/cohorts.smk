@@ -25,6 +25,7 @@ rule manifest:
         f"{RESULTS}/cohorts/{{cohort}}/manifest.tsv",
     log:
         f"{RESULTS}/logs/manifest/{{cohort}}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -67,6 +68,7 @@ rule gather:
         f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv",
     log:
         f"{RESULTS}/logs/gather/{{cohort}}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     shell:

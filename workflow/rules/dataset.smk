@@ -7,6 +7,7 @@ rule splits:
         f"{RESULTS}/splits.tsv",
     log:
         f"{RESULTS}/logs/splits.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

@@ -7,6 +7,7 @@ rule oracle:
         f"{RESULTS}/truth/oracle.json",
     log:
         f"{RESULTS}/logs/oracle.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
@@ -30,6 +31,7 @@ rule report:
         ),
     log:
         f"{RESULTS}/logs/report.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:

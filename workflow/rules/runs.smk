@@ -24,6 +24,7 @@ rule train:
         model=f"{RUN}/model.safetensors",
     log:
         f"{RESULTS}/logs/train/{{experiment}}-{{seed}}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     resources:
@@ -49,6 +50,7 @@ rule predict:
         f"{RUN}/predictions.parquet",
     log:
         f"{RESULTS}/logs/predict/{{experiment}}-{{seed}}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     resources:
@@ -72,6 +74,7 @@ rule evaluate:
         f"{RUN}/metrics.json",
     log:
         f"{RESULTS}/logs/evaluate/{{experiment}}-{{seed}}.log",
+    localrule: True
     conda:
         "../../envs/environment.yaml"
     params:
