@@ -12,6 +12,7 @@ from mmdino.files import atomic, stable_hash, write_json
 from mmdino.methods.common.augment import blurring, normalise, resampling, separable
 from mmdino.models.vit import MultiModalViT, ViTShape
 from mmdino.models.weights import write_backbone
+from mmdino.starter.card import write_card
 from mmdino.starter.judge import judge
 from mmdino.starter.objective import StarterObjective, draw_kept, local_targets
 from mmdino.starter.planes import PLANES, SIDE, Planes, load_or_render, targets
@@ -37,7 +38,7 @@ class Recipe:
 def train_starter(work: Path, out: Path, recipe: Recipe) -> None:
     """Train, resuming from ``work`` if it holds a checkpoint; write ``starter-<steps>.safetensors`` at each mark.
 
-    The last of them is also written to ``out``, and ``work/growth.json`` tells how each was judged.
+    The last of them is also written to ``out`` with a card beside it; ``work/growth.json`` tells how each was judged.
     """
     planes = load_or_render(work / "planes", recipe.patients)
     wanted = targets(planes.statistics)
@@ -68,6 +69,7 @@ def train_starter(work: Path, out: Path, recipe: Recipe) -> None:
         for path in (work / f"starter-{mark}.safetensors", out):
             write_backbone(model.vit, path, torch.float16)
         write_json(work / "growth.json", growth)
+        write_card(out, growth, recipe)
         print(growth[-1], flush=True)
         model.load_state_dict(trunk["model"])
         optimizer.load_state_dict(trunk["optimizer"])
