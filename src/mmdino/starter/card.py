@@ -7,21 +7,30 @@ from mmdino.files import file_digest, write_text
 
 TEXT = """# The starter
 
-A small ViT (dim 128, depth 4, 4 heads, patch 14, in-patch convolutional stem, 1.06 M parameters, half precision) that plays the part which DINOv2's weights
-play in the paper. Trained **without class labels**, on phantoms of no study: seeds of their own, the training sites' scanner styles only; the external
+A small ViT (dim 128, depth 4, 4 heads, patch 14, in-patch convolutional stem, 1.06 M parameters, half precision) that
+plays the part which DINOv2's weights
+play in the paper. Trained **without class labels**, on phantoms of no study: seeds of their own, the training sites'
+scanner styles only; the external
 site's style was never seen. It is a phantom network and knows nothing about people.
 
-- **Images:** {patients} phantom patients × 3 axial planes (namespace `starter`, variant `default`), cropped as the slice bank crops.
-- **Objective:** two planes of one patient find each other (InfoNCE, temperature .15, weight .3, on CLS and mean patch token); each plane tells 96 principal
-  components of its clean ring and band-pass statistics round the tumour's outline (MaskFeat-like, weight 3, on both tokens); each token tells the mean and
-  spread of its patch in all four clean sequences, and how much tumour lies round it. Half of the tokens are shown; 0–2 whole sequences are hidden. Noise,
-  gamma and blur disturb each sequence on its own. The targets use the tumour's outline, and are close kin to hand-made features.
-- **Training:** AdamW {lr:g}, batch {batch} patients (2 planes each), {warmup} steps of warm-up, a constant rate, then annealed to 0 over a further {share:.0%}
+- **Images:** {patients} phantom patients × 3 axial planes (namespace `starter`, variant `default`), cropped as the
+  slice bank crops.
+- **Objective:** two planes of one patient find each other (InfoNCE, temperature .15, weight .3, on CLS and mean patch
+  token); each plane tells 96 principal
+  components of its clean ring and band-pass statistics round the tumour's outline (MaskFeat-like, weight 3, on both
+  tokens); each token tells the mean and
+  spread of its patch in all four clean sequences, and how much tumour lies round it. Half of the tokens are shown;
+  0–2 whole sequences are hidden. Noise,
+  gamma and blur disturb each sequence on its own. The targets use the tumour's outline, and are close kin to hand-
+  made features.
+- **Training:** AdamW {lr:g}, batch {batch} patients (2 planes each), {warmup} steps of warm-up, a constant rate, then
+  annealed to 0 over a further {share:.0%}
   of the steps; bf16 autocast; seed {seed}; one CPU thread. Each row below is its own annealed branch of one run.
 - **SHA-256:** `{digest}`
 - **Made again by** `snakemake starter` (resumable; more marks train it longer).
 
-MCC of the study's own regression on frozen features: 140 labelled phantom patients, judged on 400 others, both of the training sites (seeds of their own).
+MCC of the study's own regression on frozen features: 140 labelled phantom patients, judged on 400 others, both of the
+training sites (seeds of their own).
 
 | steps | images | CPU minutes | MCC, CLS | MCC, mean patch token |
 |---|---|---|---|---|
