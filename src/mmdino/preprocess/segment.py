@@ -122,11 +122,12 @@ class Model:
                 f"{self.folder}: holds no fold_*/checkpoint_final.pth; give a trained nnU-Net v2 model folder"
             )
         try:
-            checkpoint = torch.load(found[0], map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(_harmless()):
+                checkpoint = torch.load(found[0], map_location="cpu", weights_only=True)
         except Exception as error:
             raise UserError(
-                f"{found[0]}: is not a plain-tensor checkpoint ({type(error).__name__}); reduce it on a machine that "
-                "trusts it with `mmdino.preprocess.train_segmenter.reduce_checkpoint`"
+                f"{found[0]}: holds more than tensors and numbers ({type(error).__name__}), and might run code; if you "
+                "trust it, reduce it with `mmdino.preprocess.train_segmenter.reduce_checkpoint`"
             ) from None
         missing = {"network_weights", "init_args", "trainer_name"} - set(checkpoint)
         if missing:
@@ -142,6 +143,13 @@ def load_model(folder: Path) -> Model:
         UserError: a file of it is missing, or its checkpoint holds more than plain tensors.
     """
     return Model(folder)
+
+
+def _harmless() -> list[Any]:
+    """Return what nnU-Net's own checkpoints hold besides tensors: NumPy numbers in the log of their training."""
+    scalar = np.float64(0).__reduce__()[0]
+    types = [type(np.dtype(name)) for name in ("float16", "float32", "float64", "int32", "int64", "bool")]
+    return [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *types]
 
 
 def _network(plans: Any, configuration: Any, dataset: dict[str, Any]) -> Any:

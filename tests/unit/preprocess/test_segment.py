@@ -49,11 +49,19 @@ class Attack:
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
-    with pytest.raises(UserError, match="not a plain-tensor checkpoint"):
-        Model(copy_with(tmp_path / "model", pickle.dumps(Attack())))
+    with pytest.raises(UserError, match="might run code"):
+        Model(copy_with(tmp_path / "model", pickle.dumps(Attack(), protocol=2)))
     torch.save({"network_weights": {}, "trainer_name": Attack(), "init_args": {}}, tmp_path / "attack.pth")
-    with pytest.raises(UserError, match="not a plain-tensor checkpoint"):
+    with pytest.raises(UserError, match="might run code"):
         Model(copy_with(tmp_path / "other", (tmp_path / "attack.pth").read_bytes()))
+
+
+def test_a_checkpoint_as_nnunet_writes_it_is_taken(tmp_path):
+    checkpoint = torch.load(CARRIED / "fold_0" / "checkpoint_final.pth", weights_only=True)
+    log = {"mean_fg_dice": [np.float64(0.9)], "train_losses": [np.float32(-0.5)], "epochs": np.int64(3)}
+    torch.save(checkpoint | {"logging": log, "_best_ema": np.float64(0.9)}, tmp_path / "full.pth")
+    model = Model(copy_with(tmp_path / "model", (tmp_path / "full.pth").read_bytes()))
+    assert model.sequences() == ["t1", "t1c", "t2", "flair"]
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
