@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("config", "envs", "profiles", "src", "workflow", "Makefile", "pyproject.toml")
 EXPERIMENTS = ("mm-dinov2", "radiomics", "starter-frozen")
 
-pytestmark = pytest.mark.study
+pytestmark = [pytest.mark.study, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def start(clone, *arguments):
 
 def snakemake(clone, *arguments):
     process = start(clone, *arguments)
-    output, _ = process.communicate(timeout=840)
+    output, _ = process.communicate(timeout=1700)
     return process.returncode, output
 
 
