@@ -33,13 +33,20 @@ def segment(scans: Mapping[str, Volume], model: str) -> Volume:
     Raises:
         UserError: the model cannot be used, or finds no tumour.
     """
-    network = load_model(CARRIED if model == "phantom" else Path(model))
+    network = load_model(model_folder(model))
     like = next(iter(scans.values()))
     channels = [scans[name].array if name in scans else np.zeros_like(like.array) for name in network.sequences()]
     labels = harmonise_labels(network.predict_arrays(channels, like), f"the model {model}")
+    if network.dataset.get("single_lesion"):
+        labels = _largest(labels)
     if not labels.any():
         raise UserError(f"the segmenter '{model}' found no tumour; give a segmentation, or a model for such scans")
     return Volume(labels, like.affine)
+
+
+def model_folder(model: str) -> Path:
+    """Return the folder of a model named in the configuration."""
+    return CARRIED if model == "phantom" else Path(model)
 
 
 def harmonise_labels(labels: NDArray, source: Path | str) -> NDArray[np.uint8]:
@@ -52,6 +59,15 @@ def harmonise_labels(labels: NDArray, source: Path | str) -> NDArray[np.uint8]:
     if not (present <= {1, 2, 3} or present <= {1, 2, 4}):
         raise UserError(f"{source}: labels {sorted(present)} are not BraTS's 1/2/4 or 1/2/3, nor 1 alone; recode them")
     return np.where(labels == 4, 3, labels).astype(np.uint8)
+
+
+def _largest(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Keep the largest connected lesion."""
+    from scipy import ndimage
+
+    lesions, _ = ndimage.label(labels > 0, structure=np.ones((3, 3, 3)))
+    sizes = np.bincount(lesions.ravel())[1:]
+    return labels if sizes.size < 2 else np.where(lesions == sizes.argmax() + 1, labels, 0).astype(np.uint8)
 
 
 class Model:

@@ -14,6 +14,7 @@ from mmdino.files import content_key, read_json, write_json
 from mmdino.preprocess.atlas import Atlas, load_atlas
 from mmdino.preprocess.bids import Names, write_dataset
 from mmdino.preprocess.environment import one_thread
+from mmdino.preprocess.segment import model_folder
 from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, conform
 
 REVISION = 1  # raise it when the chain's results change: every patient is then made again
@@ -63,7 +64,7 @@ def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives:
         if row["excluded"]:
             raise UserError(f"excluded: {row['excluded']}")
         names = Names(derivatives, row["subject"], row["session"], atlas)
-        key = _key(row, stage, settings)
+        key = _key(row, stage, settings, atlas)
         known = _record(names, row["subject"], key)
         if known is not None:
             return base | known
@@ -98,15 +99,16 @@ def _chain(stage: str) -> Any:
     return {"native": patient.native, "atlas": patient.registered, "stripped": patient.stripped}[stage]
 
 
-def _key(row: dict[str, str], stage: str, settings: Preprocess) -> str:
-    """Return what a patient's result depends on: input files by size and time, settings, and this code's revision."""
-    inputs = {}
-    for name in (*SEQUENCES, "seg"):
-        path = Path(row[name]) if row[name] else None
-        if path is not None and path.exists():
-            found = path.stat()
-            inputs[name] = (str(path), found.st_size, found.st_mtime_ns)
-    return content_key([inputs, stage, settings.model_dump(mode="json"), REVISION, __version__])
+def _key(row: dict[str, str], stage: str, settings: Preprocess, atlas: Atlas) -> str:
+    """Return what a patient's result depends on: files by size and time, settings, and this code's revision."""
+    files = [Path(row[name]) for name in (*SEQUENCES, "seg") if row[name]]
+    if stage == "native":
+        files.append(atlas.path)
+    if not row["seg"] and settings.segmenter != "none":
+        files += sorted(model_folder(settings.segmenter).glob("fold_*/checkpoint_final.pth"))
+    stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
+    given = {name: row[name] for name in (*SEQUENCES, "seg")}
+    return content_key([given, stamps, stage, settings.model_dump(mode="json"), REVISION, __version__])
 
 
 def _record(names: Names, subject: str, key: str) -> dict[str, Any] | None:

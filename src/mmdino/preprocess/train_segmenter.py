@@ -51,7 +51,8 @@ def train_segmenter(cases: Path, out: Path, iterations: int = 1000, seed: int = 
         reduce_checkpoint(checkpoint, out / "fold_0" / "checkpoint_final.pth")
         plans["configurations"] = {name: plans["configurations"][name] for name in ("2d", CONFIGURATION)}
         write_json(out / "plans.json", plans)
-        write_json(out / "dataset.json", read_json(home / "raw" / DATASET / "dataset.json"))
+        dataset = read_json(home / "raw" / DATASET / "dataset.json")
+        write_json(out / "dataset.json", dataset | {"single_lesion": True})  # a phantom has one tumour
 
 
 def reduce_checkpoint(full: Path, reduced: Path) -> None:
