@@ -1,6 +1,8 @@
 """What the files beside the code must agree on."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -33,3 +35,23 @@ def test_the_contracts_page_is_the_contracts():
         section = page.split(f"## {table.name}:")[1].split("\n## ")[0]
         listed = re.findall(r"^\| (\w+) \| (\w+) \|$", section, flags=re.M)[1:]
         assert listed == [(name, kind.__name__) for name, kind in table.columns.items()]
+
+
+def test_setup_says_in_a_sentence_what_is_missing_and_how_to_install_it(tmp_path):
+    old = tmp_path / "python-old"
+    old.write_text("#!/bin/sh\ncase $1 in --version) echo Python 3.9.2;; *) exit 1;; esac\n")
+    bare = tmp_path / "python-bare"
+    bare.write_text("#!/bin/sh\ncase $2 in *version_info*) exit 0;; *) exit 1;; esac\n")
+    for python, said in (("no-such-python", "python3 is missing"), (old, "3.11 or newer"), (bare, "python3-venv")):
+        if isinstance(python, Path):
+            python.chmod(0o755)
+        answer = subprocess.run(
+            ["bash", ROOT / "envs" / "setup.sh"],
+            env={**os.environ, "PYTHON": str(python)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert answer.returncode == 2
+        assert said in answer.stderr
+        assert len(answer.stderr.strip().splitlines()) == 1
