@@ -49,7 +49,7 @@ class Names:
 
 
 def write_dataset(derivatives: Path, cohort: str, atlas: Atlas) -> None:
-    """Write what makes the folder a BIDS-derivatives dataset; side files at its root hold for every session."""
+    """Write what makes the folder a BIDS-derivatives dataset."""
     description = {
         "Name": f"{cohort}: registered to {atlas.space}, skull-stripped and segmented",
         "BIDSVersion": "1.10.0",
@@ -63,14 +63,18 @@ def write_dataset(derivatives: Path, cohort: str, atlas: Atlas) -> None:
         f"Derivatives of cohort {cohort}, made by `mmdino preprocess`. figures/ holds a picture a patient for quality "
         "control, transforms/ the ITK transforms from scanner to atlas, records/ what each was made from.\n",
     )
+
+
+def write_side_files(derivatives: Path, atlas: Atlas, kinds: set[str]) -> None:
+    """Write, at the dataset's root, what holds for every file of ``kinds`` (of :data:`ANAT`); a kind without a file has none."""
     space: dict[str, Any] = {} if atlas.standard else {"SpatialReference": str(atlas.path)}
-    prefix = f"space-{atlas.space}"
-    for suffix in ("T1w", "T2w", "FLAIR"):
-        write_json(derivatives / f"{prefix}_desc-preproc_{suffix}.json", {"SkullStripped": True, **space})
-    write_json(derivatives / f"{prefix}_desc-brain_mask.json", {"Type": "Brain", **space})
-    write_json(derivatives / f"{prefix}_desc-tumor_dseg.json", {"Manual": False, **space})
-    rows = "".join(f"{index}\t{name}\n" for index, name in LABELS.items())
-    write_text(derivatives / f"{prefix}_desc-tumor_dseg.tsv", f"index\tname\n0\tbackground\n{rows}")
+    for kind in kinds:
+        suffix = ANAT[kind][1]
+        said = {"mask": {"Type": "Brain"}, "seg": {"Manual": False}}.get(kind, {"SkullStripped": True})
+        write_json(derivatives / f"space-{atlas.space}_{suffix}.json", {**said, **space})
+    if "seg" in kinds:
+        rows = "".join(f"{index}\t{name}\n" for index, name in LABELS.items())
+        write_text(derivatives / f"space-{atlas.space}_{ANAT['seg'][1]}.tsv", f"index\tname\n0\tbackground\n{rows}")
 
 
 def _label(text: str) -> str:

@@ -12,7 +12,7 @@ from mmdino.config import Cohort, Preprocess
 from mmdino.errors import UserError
 from mmdino.files import content_key, read_json, write_json
 from mmdino.preprocess.atlas import Atlas, load_atlas
-from mmdino.preprocess.bids import Names, write_dataset
+from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
 from mmdino.preprocess.environment import one_thread
 from mmdino.preprocess.segment import model_folder
 from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, conform
@@ -53,6 +53,8 @@ def run_shard(
     for row in tqdm(rows, desc=f"preprocess {name}", unit="patient", disable=None if progress else True):
         stage = row["stage"] or cohort.stage
         done.append(_patient({key: str(value) for key, value in row.items()}, stage, settings, derivatives, atlas))
+    ours = str(derivatives)
+    write_side_files(derivatives, atlas, {kind for row in done for kind in ANAT if row[kind].startswith(ours)})
     return conform(PREPROCESSED, pd.DataFrame(done, columns=list(PREPROCESSED.columns)), f"shard of {name}")
 
 

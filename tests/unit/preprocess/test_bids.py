@@ -9,7 +9,7 @@ import pytest
 
 from mmdino.nifti import Volume, write_volume
 from mmdino.preprocess.atlas import Atlas, load_atlas
-from mmdino.preprocess.bids import ANAT, Names, write_dataset
+from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
 
 ATLASES = {
     "standard": Atlas("MNI152NLin2009aSym", Path("mni.nii.gz"), Volume(np.zeros((2, 2, 2)), np.eye(4))),
@@ -17,18 +17,20 @@ ATLASES = {
 }
 
 
+@pytest.mark.parametrize("missing", [set(), {"t2", "flair"}], ids=["whole", "two missing"])
 @pytest.mark.parametrize("atlas", ATLASES.values(), ids=ATLASES)
-def test_derivatives_are_valid_bids(tmp_path, atlas):
+def test_derivatives_are_valid_bids(tmp_path, atlas, missing):
     validator = Path(sys.executable).parent / "bids-validator-deno"
     assert validator.exists(), "bids-validator-deno belongs to the environment"
     write_dataset(tmp_path, "cohort", atlas)
     for subject in ("UPENN-GBM-00001", "b2"):
         names = Names(tmp_path, subject, "preop", atlas)
-        for kind in ANAT:
+        for kind in ANAT.keys() - missing:
             write_volume(np.arange(8, dtype=np.uint8).reshape(2, 2, 2), np.eye(4), names.path(kind))
         for kind in ("figure", "record", "transform-t2"):
             names.path(kind).parent.mkdir(parents=True, exist_ok=True)
             names.path(kind).write_text("{}")
+    write_side_files(tmp_path, atlas, ANAT.keys() - missing)
     done = subprocess.run(
         [validator, tmp_path, "--format", "json", "--ignoreWarnings"], capture_output=True, text=True, check=False
     )
