@@ -68,10 +68,10 @@ def write_dataset(derivatives: Path, cohort: str, atlas: Atlas) -> None:
 def write_side_files(derivatives: Path, atlas: Atlas, kinds: set[str]) -> None:
     """Write, at the dataset's root, what holds for every file of ``kinds`` (of :data:`ANAT`); a kind without a file has none."""
     space: dict[str, Any] = {} if atlas.standard else {"SpatialReference": str(atlas.path)}
+    told: dict[str, dict[str, Any]] = {"mask": {"Type": "Brain"}, "seg": {"Manual": False}}
     for kind in kinds:
-        suffix = ANAT[kind][1]
-        said = {"mask": {"Type": "Brain"}, "seg": {"Manual": False}}.get(kind, {"SkullStripped": True})
-        write_json(derivatives / f"space-{atlas.space}_{suffix}.json", {**said, **space})
+        said = told.get(kind, {"SkullStripped": True})
+        write_json(derivatives / f"space-{atlas.space}_{ANAT[kind][1]}.json", {**said, **space})
     if "seg" in kinds:
         rows = "".join(f"{index}\t{name}\n" for index, name in LABELS.items())
         write_text(derivatives / f"space-{atlas.space}_{ANAT['seg'][1]}.tsv", f"index\tname\n0\tbackground\n{rows}")
