@@ -4,6 +4,7 @@ import os
 
 # Before numpy and torch come: on a busy machine several threads wait for each other ten times as long as they work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")  # ANTs reads it once, whoever imports it first
 
 import pytest
 from hypothesis import settings

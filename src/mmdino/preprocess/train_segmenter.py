@@ -69,8 +69,10 @@ def reduce_checkpoint(full: Path, reduced: Path) -> None:
         "init_args": {name: checkpoint["init_args"][name] for name in ("configuration", "fold")},
         "inference_allowed_mirroring_axes": tuple(checkpoint["inference_allowed_mirroring_axes"] or ()),
     }
+    content = io.BytesIO()  # torch.save writes a file's name into it: this way equal weights are equal bytes
+    torch.save(kept, content)
     with atomic(reduced) as temporary:
-        torch.save(kept, temporary)
+        temporary.write_bytes(content.getvalue())
 
 
 def _arrange(cases: Path, dataset: Path) -> None:
