@@ -21,7 +21,7 @@ demo: .venv/.ready ## run the phantom study to results/phantom/report.html
 test: lint unit ## all checks and tests, one whole miniature study included
 
 lint: .venv/.ready ## ruff, snakefmt, snakemake --lint, mypy, import-linter
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from heads import CENTRE, make_head
 
+from heads import CENTRE, make_head
 from mmdino.config import Cohort, Preprocess
 from mmdino.nifti import read_labels, read_volume, same_space, write_volume
 from mmdino.phantom.anatomy import ATLAS
