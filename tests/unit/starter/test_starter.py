@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 import torch
 
 from mmdino.files import file_digest
@@ -45,6 +46,28 @@ def test_a_resumed_training_ends_in_the_same_network(tmp_path, monkeypatch):
     train.train_starter(tmp_path / "b", tmp_path / "b.safetensors", whole)
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     assert [row["steps"] for row in json.loads((tmp_path / "a" / "growth.json").read_text())] == [0, 2, 5]
+
+
+def test_a_training_that_was_killed_goes_on_from_its_last_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "judge", lambda vit: {"mcc_cls": 0.0, "mcc_patch": 0.0})
+    monkeypatch.setattr(train, "SAVE_EVERY", 2)
+    recipe = train.Recipe(patients=16, batch=4, marks=(5,))
+    train.train_starter(tmp_path / "whole", tmp_path / "whole.safetensors", recipe)
+    step = train.Training._step
+
+    def killed(self, number, lr):
+        if number == 4:
+            raise KeyboardInterrupt
+        return step(self, number, lr)
+
+    monkeypatch.setattr(train.Training, "_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train.train_starter(tmp_path / "cut", tmp_path / "cut.safetensors", recipe)
+    done = []
+    monkeypatch.setattr(train.Training, "_step", lambda self, number, lr: done.append(number) or step(self, number, lr))
+    train.train_starter(tmp_path / "cut", tmp_path / "cut.safetensors", recipe)
+    assert done == [4, 5]
+    assert (tmp_path / "cut.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
 
 
 def test_the_starter_that_we_carry_is_the_one_of_its_card():
