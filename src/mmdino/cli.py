@@ -273,7 +273,7 @@ def _run(loaded, experiment: str, seed: int, slices: list[Path], splits: Path, f
     from mmdino.methods.base import Run
     from mmdino.tables import SPLITS, read_table
 
-    patients = Patients(SliceBank.open(slices), read_table(SPLITS, splits))
+    patients = Patients(SliceBank.open(slices), read_table(SPLITS, splits), loaded.experiment(experiment).data)
     return Run(loaded.settings(experiment), seed, folder, patients)
 
 

@@ -19,6 +19,9 @@ RESULTS = f"{config['results']}/{STUDY.name}"
 COHORTS = list(STUDY.cohorts)
 PHANTOMS = [name for name, cohort in STUDY.cohorts.items() if cohort.phantom]
 EXPERIMENTS = list(LOADED.experiments)
+TARGETS = {name: [name] for name in EXPERIMENTS} | {
+    name: [experiment.name for experiment in family] for name, family in LOADED.families.items()
+}
 RUN = f"{RESULTS}/runs/{{experiment}}/seed-{{seed}}"
 
 

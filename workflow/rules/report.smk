@@ -20,7 +20,7 @@ rule oracle:
 
 rule report:
     input:
-        metrics=runs_of(STUDY.experiments, "metrics.json"),
+        metrics=runs_of(LOADED.default, "metrics.json"),
         preprocessed=expand(f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv", cohort=COHORTS),
         oracle=[f"{RESULTS}/truth/oracle.json"] if PHANTOMS else [],
     output:

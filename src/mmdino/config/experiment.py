@@ -4,43 +4,109 @@ import importlib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from mmdino.config.strict import Strict, parse, read_yaml
 from mmdino.errors import UserError, nearest
 
 Readout = Literal["cls", "patch", "head"]
+Group = Literal["main", "baseline", "ablation"]
 
 
 class MethodSettings(Strict):
     """Base of every method's settings; a method adds its own in ``mmdino/methods/<method>/settings.py``."""
 
 
+class Data(Strict):
+    """What an experiment sees of the study's patients; by default all, as the study's splits and the paper say."""
+
+    labelled_fraction: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the labelled training patients who keep their label, by class."
+    )
+    unlabelled_fraction: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the unlabelled training patients who are kept."
+    )
+    slices: int = Field(
+        default=1, ge=1, description="Slices a patient at evaluation, those with the most tumour; answers are averaged."
+    )
+    axes: list[Literal[0, 1, 2]] = Field(
+        default=[2], min_length=1, description="Of these slices: 0 sagittal, 1 coronal, 2 axial; the axes are averaged."
+    )
+
+
+class Space(Strict):
+    """The values of a setting among which ``mmdino tune`` searches: choices, or a range (whole numbers if both are)."""
+
+    choices: list[Any] | None = Field(default=None, min_length=2)
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Space":
+        ranged = self.low is not None and self.high is not None
+        if ranged == (self.choices is not None):
+            raise ValueError("a search space has either 'choices' or 'low' and 'high'")
+        if self.low is not None and self.high is not None:
+            if self.low >= self.high:
+                raise ValueError("'low' must be less than 'high'")
+            if self.log and self.low <= 0:
+                raise ValueError("'low' must be above 0 where 'log' is set")
+        return self
+
+
 class Experiment(Strict):
-    """One arm of a study (``config/experiments/<name>.yaml``)."""
+    """One arm of a study (``config/experiments/<name>.yaml``, or one variant of such a file)."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str = Field(description="How tables and figures call it.")
     question: str = Field(description="What it answers, in a sentence.")
     method: str = Field(description="A folder of mmdino/methods, with dashes.")
+    group: Group = Field(default="main", description="In which table of the report it stands.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Overrides of the method's settings.")
+    data: Data = Data()
     readout: Readout = Field(
         default="cls",
         description="Which read-out stands for this arm in the main table: regression on the CLS token or pooled "
         "features (cls), on the mean patch token (patch), or the network's own output (head). Chosen on validation.",
     )
-    seeds: list[int] | None = Field(default=None, description="Its own seeds; else the study's.")
+    seeds: list[int] | None = Field(default=None, min_length=1, description="Its own seeds; else the study's.")
+    tune: dict[str, Space] = Field(default_factory=dict, description="Settings that `mmdino tune` searches.")
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, seeds: list[int] | None) -> list[int] | None:
+        if seeds and len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is listed twice; name each once")
+        return seeds
 
 
-def load_experiment(path: Path | str) -> Experiment:
-    """Read one experiment.
+def load_experiments(path: Path | str) -> list[Experiment]:
+    """Read the experiment of a file, or its ``variants``: each is one experiment ``<name>-<variant>``.
+
+    A variant says what differs: its keys replace the file's, and its ``settings`` and ``data`` are laid over them.
 
     Raises:
         UserError: the file is missing or wrong, its name differs from the file's, or its method is unknown.
     """
-    experiment = parse(Experiment, read_yaml(path), path)
-    if experiment.name != Path(path).stem:
-        raise UserError(f"{path}: its name is '{experiment.name}', but must be the file's, '{Path(path).stem}'")
+    value = read_yaml(path)
+    if value.get("name") != Path(path).stem:
+        raise UserError(f"{path}: its name is '{value.get('name')}', but must be the file's, '{Path(path).stem}'")
+    variants = value.pop("variants", None)
+    if variants is None:
+        return [_experiment(value, path)]
+    if not isinstance(variants, dict) or not all(isinstance(changed, dict) for changed in variants.values()):
+        raise UserError(f"{path}: 'variants' must hold 'variant: {{what it changes}}' lines")
+    return [_experiment(_varied(value, str(variant), changed), path) for variant, changed in variants.items()]
+
+
+def _varied(base: dict[str, Any], variant: str, changed: dict[str, Any]) -> dict[str, Any]:
+    laid = {key: {**base.get(key, {}), **changed.get(key, {})} for key in ("settings", "data")}
+    return {**base, **changed, **laid, "name": f"{base['name']}-{variant}"}
+
+
+def _experiment(value: dict[str, Any], path: Path | str) -> Experiment:
+    experiment = parse(Experiment, value, path)
     if experiment.method not in known_methods():
         raise UserError(f"{path}: unknown method '{experiment.method}'{nearest(experiment.method, known_methods())}")
     return experiment
@@ -58,6 +124,13 @@ def method_settings(experiment: Experiment, study_overrides: dict[str, Any], whe
     Found by name, so that a method is one folder and adding one touches nothing here.
     """
     module = importlib.import_module(f"mmdino.methods.{experiment.method.replace('-', '_')}.settings")
-    return parse(
+    settings = parse(
         module.Settings, {**study_overrides, **experiment.settings}, f"{where}: settings of '{experiment.name}'"
     )
+    for name in experiment.tune:
+        if name not in module.Settings.model_fields:
+            known = nearest(name, module.Settings.model_fields)
+            raise UserError(
+                f"{where}: 'tune.{name}' of '{experiment.name}' is no setting of {experiment.method}{known}"
+            )
+    return settings

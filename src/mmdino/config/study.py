@@ -4,9 +4,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from mmdino.config.experiment import Experiment, MethodSettings, load_experiment, method_settings
+from mmdino.config.experiment import Data, Experiment, MethodSettings, load_experiments, method_settings
 from mmdino.config.strict import Strict, parse, read_yaml
 from mmdino.errors import UserError, nearest
 
@@ -78,10 +78,22 @@ class Bank(Strict):
 
 
 class Evaluation(Strict):
-    """Intervals and protocols."""
+    """Intervals, comparisons and protocols."""
 
-    bootstrap: int = Field(default=2000, ge=100)
+    bootstrap: int = Field(default=2000, ge=100, description="Resamples of the patients, and permutations.")
     protocols: list[Literal["refit", "transfer"]] = Field(default=["refit", "transfer"], min_length=1)
+    margin: float = Field(
+        default=0.05, gt=0, lt=1, description="Of MCC, by which an arm may be worse and not inferior."
+    )
+    select_on: Literal["val"] = Field(default="val", description="The split by which anything is chosen.")
+    trials: int = Field(default=20, ge=1, description="Trials of `mmdino tune`, the same for every experiment.")
+
+    @field_validator("select_on", mode="before")
+    @classmethod
+    def _not_the_test(cls, split: Any) -> Any:
+        if split == "test":
+            raise ValueError("the external test is looked at once, after everything is chosen; set select_on: val")
+        return split
 
 
 class Study(Strict):
@@ -128,11 +140,20 @@ class LoadedStudy:
         self.path = path
 
     @cached_property
-    def experiments(self) -> dict[str, Experiment]:
-        """All experiments of the study by name, the default ones first."""
+    def families(self) -> dict[str, list[Experiment]]:
+        """The experiments of each file that the study names: one, or a file's variants."""
         folder = self.path.parent.parent / "experiments"
         names = [*self.study.experiments, *self.study.more_experiments]
-        loaded = {name: load_experiment(folder / f"{name}.yaml") for name in names}
+        return {name: load_experiments(folder / f"{name}.yaml") for name in names}
+
+    @cached_property
+    def experiments(self) -> dict[str, Experiment]:
+        """All experiments of the study by name, the default ones first."""
+        found = [experiment for family in self.families.values() for experiment in family]
+        loaded = {experiment.name: experiment for experiment in found}
+        if len(loaded) < len(found):
+            twice = next(one.name for one in found if one is not loaded[one.name])
+            raise UserError(f"{self.path}: two experiments are called '{twice}'; rename the variant or the file")
         unknown = set(self.study.methods) - {experiment.method for experiment in loaded.values()}
         if unknown:
             name = min(unknown)
@@ -140,6 +161,11 @@ class LoadedStudy:
                 f"{self.path}: 'methods.{name}' is used by no experiment{nearest(name, [e.method for e in loaded.values()])}"
             )
         return loaded
+
+    @cached_property
+    def default(self) -> list[str]:
+        """The experiments that run without being asked for."""
+        return [experiment.name for name in self.study.experiments for experiment in self.families[name]]
 
     def settings(self, experiment: str) -> MethodSettings:
         """Resolve one experiment's settings (method's defaults < this study's < the experiment's)."""
@@ -165,11 +191,13 @@ class LoadedStudy:
     def resolved(self, experiment: str) -> dict[str, Any]:
         """Return everything that a run depends on, as plain values: the run's Snakemake params and its record."""
         named = self.experiment(experiment)
-        return {
+        found = {
             "experiment": experiment,
             "method": named.method,
             "settings": self.settings(experiment).model_dump(mode="json"),
         }
+        # Left out where nothing is changed, so that runs from before an option stay valid.
+        return found if named.data == Data() else {**found, "data_seen": named.data.model_dump(mode="json")}
 
 
 def load_study(path: Path | str, check: bool = True) -> LoadedStudy:

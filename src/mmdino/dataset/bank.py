@@ -113,10 +113,17 @@ class SliceBank:
         axes = np.unique(self._axis[self._rows[subject]])
         return int(generator.choice(self.training_rows(subject, int(generator.choice(axes)))))
 
-    def evaluation_row(self, subject: str) -> int:
-        """Return the row of the axial slice with the most tumour (of equals the lowest)."""
-        rows = self.training_rows(subject, AXIAL)
-        return int(rows[self._voxels[rows].argmax()])
+    def evaluation_row(self, subject: str, axis: int = AXIAL, rank: int = 0) -> int:
+        """Return the row of the slice with the most tumour (of equals the lowest), or of the ``rank``-th after it.
+
+        Raises:
+            UserError: the bank has no slice of the axis.
+        """
+        rows = self.training_rows(subject, axis)
+        if not len(rows):
+            raise UserError(f"the slice bank has no slice of axis {axis}; add it to `bank.axes` of the study")
+        most = np.argsort(-self._voxels[rows], kind="stable")
+        return int(rows[most[min(rank, len(rows) - 1)]])
 
 
 def _meta(folder: Path) -> dict:

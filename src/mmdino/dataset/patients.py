@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mmdino.config import Data
 from mmdino.dataset.bank import SliceBank, Slices
-from mmdino.files import content_key
+from mmdino.files import content_key, stable_hash
 from mmdino.tables import CLASSES
 
 UNLABELLED = -1
@@ -19,9 +20,11 @@ class Patients:
     A test label cannot be got by accident: :meth:`targets` hides it, and only evaluation calls :meth:`labels`.
     """
 
-    def __init__(self, bank: SliceBank, splits: pd.DataFrame):
+    def __init__(self, bank: SliceBank, splits: pd.DataFrame, seen: Data | None = None):
         self.bank = bank
-        self.splits = splits[splits["subject"].isin(bank.subjects)].set_index("subject", drop=False).sort_index()
+        self.seen = seen or Data()
+        ready = splits[splits["subject"].isin(bank.subjects)].set_index("subject", drop=False).sort_index()
+        self.splits = _restricted(ready, self.seen)
 
     def select(self, split: str, labelled: bool | None = None) -> list[str]:
         """Return the subjects of a split (train, val, test), sorted; if asked, only the labelled or the unlabelled."""
@@ -50,6 +53,39 @@ class Patients:
         """Return one slice a patient, in the order given: the axial one with the most tumour."""
         return self.bank.read([self.bank.evaluation_row(subject) for subject in subjects])
 
+    def looks(self, subjects: Sequence[str]) -> list[Slices]:
+        """Return the slices by which evaluation judges: one list entry a look, each with a slice a patient.
+
+        The paper's one look is the axial slice with the most tumour. Asked for more slices, or other axes (``Data``),
+        a patient who has fewer is shown the last again.
+
+        Raises:
+            UserError: the slice bank was cut without an axis that is asked for.
+        """
+        return [
+            self.bank.read([self.bank.evaluation_row(subject, axis, rank) for subject in subjects])
+            for axis in self.seen.axes
+            for rank in range(self.seen.slices)
+        ]
+
     def fingerprint(self) -> str:
         """Return a key that changes with any image, split or label that a run may have seen."""
         return content_key([self.bank.key, self.splits.to_dict("list")])
+
+
+def _restricted(splits: pd.DataFrame, seen: Data) -> pd.DataFrame:
+    """Return the splits with fewer labels and fewer unlabelled training patients; a larger share keeps a smaller's.
+
+    Who is left is decided by a hash of the patient alone; each class keeps at least one label.
+    """
+    splits = splits.copy()
+    train, labelled = splits["split"] == "train", splits["labelled"].astype(bool)
+    for _, members in splits[train & labelled].groupby("label"):
+        kept = round(seen.labelled_fraction * len(members)) or 1
+        splits.loc[_ranked(members, "fewer labels")[kept:], "labelled"] = False
+    spare = splits[train & ~labelled]
+    return splits.drop(index=_ranked(spare, "fewer unlabelled")[round(seen.unlabelled_fraction * len(spare)) :])
+
+
+def _ranked(patients: pd.DataFrame, purpose: str) -> pd.Index:
+    return patients["patient"].map(lambda patient: stable_hash(purpose, patient)).sort_values(kind="stable").index

@@ -1,4 +1,4 @@
-"""What an encoder says about patients under many sets of sequences, each patient's slice read once."""
+"""What an encoder says about patients under many sets of sequences, each patient's slices read once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def look(
     title: str,
     progress: bool = True,
 ) -> dict[Names, Seen]:
-    """Return what ``encoder`` gives for the subjects' evaluation slices, by set of sequences.
+    """Return what ``encoder`` gives for the subjects' evaluation slices (the mean over them), by set of sequences.
 
     All sets are asked about a batch before the next one is read, so that an encoder can keep what they share.
 
@@ -54,23 +54,29 @@ def look(
     batches = range(0, len(subjects), BATCH)
     quiet = not (progress and console.is_terminal)
     for start in track(batches, title, console=console, disable=quiet, transient=True):
-        for rows, slices in _alike(patients.evaluation_slices(subjects[start : start + BATCH])):
+        for rows, looks in _alike(patients.looks(subjects[start : start + BATCH])):
             answers: dict[Names, dict[str, NDArray]] = {}
             for names in sets:
-                shown = tuple(name for name in compress(SEQUENCES, slices.present[0]) if name in names)
+                shown = tuple(name for name in compress(SEQUENCES, looks[0].present[0]) if name in names)
                 if shown and shown not in answers:
-                    answers[shown] = _answer(encoder, slices, shown, with_head)
+                    answers[shown] = _mean([_answer(encoder, slices, shown, with_head) for slices in looks])
                 if shown:
                     found[names].append((start + rows, answers[shown]))
     return {names: _joined(parts, len(subjects)) for names, parts in found.items()}
 
 
-def _alike(slices: Slices) -> Iterator[tuple[NDArray[np.intp], Slices]]:
+def _alike(looks: list[Slices]) -> Iterator[tuple[NDArray[np.intp], list[Slices]]]:
     """Yield groups of patients who have the same sequences, with their rows."""
-    patterns, which = np.unique(slices.present, axis=0, return_inverse=True)
+    patterns, which = np.unique(looks[0].present, axis=0, return_inverse=True)
     for number in range(len(patterns)):
         rows = np.flatnonzero(which.ravel() == number)
-        yield rows, Slices(slices.images[rows], slices.tumour[rows], slices.present[rows])
+        yield rows, [Slices(slices.images[rows], slices.tumour[rows], slices.present[rows]) for slices in looks]
+
+
+def _mean(answers: list[dict[str, NDArray]]) -> dict[str, NDArray]:
+    if len(answers) == 1:
+        return answers[0]
+    return {readout: np.mean([answer[readout] for answer in answers], axis=0) for readout in answers[0]}
 
 
 def _answer(encoder: Encoder, slices: Slices, shown: Names, with_head: bool) -> dict[str, NDArray]:

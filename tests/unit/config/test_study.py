@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mmdino.config import load_study
+from mmdino.config import load_experiments, load_study, method_settings
 from mmdino.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +29,7 @@ def test_every_study_resolves(path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config" / "experiments").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_experiment_belongs_to_a_study(path):
-    assert any(path.stem in load_study(study).experiments for study in STUDIES)
+    assert any(path.stem in load_study(study).families for study in STUDIES)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_every_experiment_belongs_to_a_study(path):
         (lambda s: s.update(seeds=[1, 1]), "listed twice: 1"),
         (lambda s: s["methods"].update({"mm-dinov2": {"stepz": 3}}), "unknown key 'stepz'; did you mean 'steps'"),
         (lambda s: s["cohorts"]["mini-train"].update(path="/data"), "either 'path'"),
+        (lambda s: s["evaluation"].update(select_on="test"), "looked at once, after everything is chosen"),
     ],
 )
 def test_a_wrong_key_is_refused_with_the_nearest_right_one(tmp_path, change, said):
@@ -56,3 +57,61 @@ def test_broken_yaml_names_the_line(tmp_path):
     path.write_text("name: x\n  title: [")
     with pytest.raises(UserError, match="line 2"):
         load_study(path)
+
+
+BASE = {
+    "name": "arm",
+    "title": "An arm",
+    "question": "Why?",
+    "method": "mm-dinov2",
+    "settings": {"steps": 9000, "batch": 4},
+}
+
+
+def written(tmp_path, **changed):
+    path = tmp_path / "arm.yaml"
+    path.write_text(yaml.safe_dump(BASE | changed))
+    return path
+
+
+def test_variants_are_experiments_that_differ_in_what_they_say(tmp_path):
+    few = {"title": "Few", "data": {"labelled_fraction": 0.1}}
+    long = {"settings": {"steps": 9900}}
+    one, other = load_experiments(written(tmp_path, variants={"few": few, "long": long}))
+    assert (one.name, one.title, one.data.labelled_fraction, one.settings["steps"]) == ("arm-few", "Few", 0.1, 9000)
+    assert (other.name, other.title, other.settings) == ("arm-long", "An arm", {"steps": 9900, "batch": 4})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "other"}, "must be the file's, 'arm'"),
+        ({"method": "mm-dino"}, "unknown method 'mm-dino'; did you mean 'mm-dinov2'"),
+        ({"seeds": [1, 2, 1]}, "a seed is listed twice"),
+        ({"seeds": []}, "at least 1 item"),
+        ({"group": "mian"}, "'main', 'baseline' or 'ablation'"),
+        ({"data": {"labeled_fraction": 1}}, "did you mean 'labelled_fraction'"),
+        ({"data": {"labelled_fraction": 0}}, "greater than 0"),
+        ({"variants": {"x": {"titel": "x"}}}, "unknown key 'titel'; did you mean 'title'"),
+        ({"variants": ["x"]}, "'variants' must hold"),
+        ({"tune": {"lr": {"low": 1, "high": 0.1}}}, "'low' must be less than 'high'"),
+        ({"tune": {"lr": {"low": 0, "high": 1, "log": True}}}, "'low' must be above 0"),
+        ({"tune": {"lr": {"low": 1}}}, "either 'choices' or"),
+    ],
+)
+def test_a_wrong_experiment_is_refused_with_file_and_key(tmp_path, changed, said):
+    with pytest.raises(UserError) as caught:
+        load_experiments(written(tmp_path, **changed))
+    assert said in str(caught.value)
+    assert "arm.yaml" in str(caught.value)
+
+
+def test_what_is_tuned_must_be_a_setting(tmp_path):
+    experiment = load_experiments(written(tmp_path, tune={"leer": {"choices": [1, 2]}}))[0]
+    with pytest.raises(UserError, match=r"'tune\.leer' of 'arm' is no setting of mm-dinov2; did you mean 'lr'"):
+        method_settings(experiment, {}, "study.yaml")
+
+
+def test_an_experiment_that_changes_no_data_resolves_as_before(tmp_path):
+    loaded = load_study(ROOT / "config" / "studies" / "mini.yaml")
+    assert set(loaded.resolved("mm-dinov2")) == {"experiment", "method", "settings"}

@@ -1,8 +1,13 @@
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from factories import tiny_study
+from mmdino.config import Data
 from mmdino.dataset.patients import Patients
+from mmdino.errors import UserError
 
 
 def test_test_labels_are_hidden_unless_asked_for(tiny_patients):
@@ -47,3 +52,36 @@ def test_fingerprint_changes_with_a_label(tiny_patients):
     changed = tiny_patients.splits.reset_index(drop=True)
     changed.loc[0, "labelled"] = False
     assert Patients(tiny_patients.bank, changed).fingerprint() != tiny_patients.fingerprint()
+
+
+def test_fewer_labels_are_a_part_of_more_and_every_class_keeps_one(tiny_patients):
+    splits = tiny_patients.splits.reset_index(drop=True)
+    shares = (0.01, 0.4, 0.7, 1.0)
+    seen = [Patients(tiny_patients.bank, splits, Data(labelled_fraction=share)) for share in shares]
+    labelled = [set(patients.select("train", labelled=True)) for patients in seen]
+    assert all(few < more for few, more in pairwise(labelled))
+    assert sorted(seen[0].targets(sorted(labelled[0]))) == [0, 1, 2]
+    for patients in seen:
+        assert patients.select("train") == tiny_patients.select("train")
+        assert (patients.targets(patients.select("val")) >= 0).all()
+
+
+def test_unlabelled_patients_are_dropped_from_training_alone(tmp_path):
+    whole = tiny_study(tmp_path, labelled_fraction=0.3)
+    half = Patients(whole.bank, whole.splits.reset_index(drop=True), Data(unlabelled_fraction=0.5))
+    assert len(half.select("train", labelled=False)) == 6
+    for split in ("val", "test"):
+        assert half.select(split) == whole.select(split)
+    assert half.select("train", labelled=True) == whole.select("train", labelled=True)
+
+
+def test_further_looks_are_the_slices_with_less_tumour(tmp_path):
+    whole = tiny_study(tmp_path, patients=9, axes=(0, 2))
+    subjects = whole.select("val")
+    looks = Patients(whole.bank, whole.splits.reset_index(drop=True), Data(slices=2, axes=[2, 0])).looks(subjects)
+    assert len(looks) == 4
+    np.testing.assert_array_equal(looks[0].images, whole.evaluation_slices(subjects).images)
+    areas = [look.tumour.sum(axis=(1, 2)) for look in looks]
+    assert (areas[1] <= areas[0]).all()
+    with pytest.raises(UserError, match="no slice of axis 1"):
+        Patients(whole.bank, whole.splits.reset_index(drop=True), Data(axes=[1])).looks(subjects)
