@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test lint unit setup clean help
+.PHONY: demo test test-slurm lint unit setup clean help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 
 setup: .venv/.ready ## make the environment (.venv) from envs/requirements.lock
 
@@ -30,6 +30,9 @@ lint: .venv/.ready ## ruff, snakefmt, snakemake --lint, mypy, import-linter
 
 unit: .venv/.ready ## pytest
 	$(BIN)/python -m pytest
+
+test-slurm: .venv/.ready ## the faults of docs/slurm.md on a real SLURM, started on loopback (root, Debian)
+	$(BIN)/python -m pytest tests/slurm -m slurm
 
 clean: ## remove results and Snakemake's notes, keep the environment
 	rm -rf results/phantom results/mini .snakemake

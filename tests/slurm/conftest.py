@@ -1,0 +1,55 @@
+"""A real SLURM on loopback for the tests of this folder (`make test-slurm`)."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent / "cluster.sh"
+NEEDED = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
+
+
+class Cluster:
+    """What tests do to the cluster."""
+
+    def daemon(self, action: str, name: str, *signal: str) -> None:
+        """Call ``start-one`` or ``kill-one`` of cluster.sh."""
+        subprocess.run([SCRIPT, action, name, *signal], check=True, timeout=60)
+
+    def ask(self, *command: str) -> str:
+        """Return what a command of SLURM's says; it never blocks for ever."""
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return answer.stdout.strip()
+
+    def queue(self) -> dict[str, str]:
+        """Return the state of every job that is pending or running, by its id."""
+        return dict(line.split() for line in self.ask("squeue", "--noheader", "--format=%i %T").splitlines())
+
+
+@pytest.fixture(scope="session")
+def running_cluster():
+    missing = [name for name in NEEDED if not shutil.which(name)]
+    if missing and (os.geteuid() != 0 or not shutil.which("apt-get")):
+        pytest.skip(
+            f"SLURM is not installed here ({', '.join(missing)} missing), and only root on Debian can install it"
+        )
+    if os.geteuid() != 0:
+        pytest.skip("the loopback SLURM's daemons are started by root alone")
+    ours = subprocess.run(["scontrol", "ping"], capture_output=True, check=False).returncode if not missing else 1
+    subprocess.run([SCRIPT, "start"], check=True, timeout=300)
+    yield Cluster()
+    if ours:  # it wasn't up before
+        subprocess.run([SCRIPT, "stop"], check=True, timeout=120)
+
+
+@pytest.fixture
+def cluster(running_cluster):
+    """The cluster, with all daemons up and no job before the test, and no job left after it."""
+    subprocess.run([SCRIPT, "start"], check=True, timeout=120, stdout=subprocess.DEVNULL)
+    running_cluster.ask("scancel", "--user=root")
+    yield running_cluster
+    left = running_cluster.queue()
+    running_cluster.ask("scancel", "--user=root")
+    assert not left, f"jobs were left behind: {left}"
