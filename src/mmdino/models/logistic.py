@@ -1,14 +1,11 @@
 """The classifier on frozen features: L2 logistic regression, its strength chosen on a hold-out of train."""
 
-import copy
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from mmdino.errors import UserError
+from mmdino.models.multinomial import Multinomial, fit_multinomial
 from mmdino.models.scores import confusion, mcc
 
 STRENGTHS = 10 ** np.linspace(-6, 5, 45)
@@ -16,7 +13,6 @@ HOLDOUT = 0.1
 ENOUGH = 100  # patients by whom the strength is chosen; one hold-out of the paper's 1,162 labelled patients has as many
 MOST_HOLDOUTS = 4
 FALLBACK = 1.0  # the strength where there are too few patients to choose one
-TOLERANCE = 1e-4  # with warm starts: the same best C as 1e-12 from cold, seven times as fast (docs/benchmarks.md)
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Fitted:
     classes: int
     centre: np.ndarray
     scale: np.ndarray
-    model: LogisticRegression | None
+    model: Multinomial | None
     present: np.ndarray
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
@@ -80,14 +76,15 @@ def fit_sweep(
     held = holdout(labels, seed)
     if held.sum() < 3 or len(np.unique(labels[held])) < 2 or len(np.unique(labels[~held])) < len(present):
         note = f"C fixed at {FALLBACK:g}: {len(labels)} training patients are too few for a hold-out"
-        model = _fit(LogisticRegression(C=FALLBACK, tol=TOLERANCE, max_iter=1000), scaled, labels)
+        model = fit_multinomial(scaled, labels, FALLBACK)
         return Fitted(FALLBACK, None, note, classes, centre, scale, model, present)
     rounds = min(MOST_HOLDOUTS, -(-ENOUGH // int(held.sum())))
     sweeps = [_sweep(scaled, labels, holdout(labels, seed, turn), classes) for turn in range(rounds)]
     scores = np.mean([scores for _, scores in sweeps], axis=0)
     best = int(scores.argmax())
-    model = sweeps[0][0][best]
-    return Fitted(float(model.C), scores, "", classes, centre, scale, _fit(model, scaled, labels), present)
+    strength = float(STRENGTHS[best])
+    model = fit_multinomial(scaled, labels, strength, start=sweeps[0][0][best])
+    return Fitted(strength, scores, "", classes, centre, scale, model, present)
 
 
 def holdout(labels: np.ndarray, seed: int, turn: int = 0) -> np.ndarray:
@@ -124,19 +121,14 @@ def _standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _sweep(
     features: np.ndarray, labels: np.ndarray, held: np.ndarray, classes: int
-) -> tuple[list[LogisticRegression], np.ndarray]:
-    """Return the models by strength, fitted without the hold-out, and their MCC on it."""
-    model = LogisticRegression(tol=TOLERANCE, max_iter=1000, warm_start=True)
+) -> tuple[list[Multinomial], np.ndarray]:
+    """Return the models by strength, fitted without the hold-out, each from the last, and their MCC on it."""
+    present = np.unique(labels)
+    model: Multinomial | None = None
     models, counts = [], []
     for strength in STRENGTHS:
-        model.C = float(strength)
-        _fit(model, features[~held], labels[~held])
-        counts.append(confusion(labels[held], model.predict(features[held]), classes))
-        models.append(copy.copy(model))  # a refit replaces the coefficients, it does not write into them
+        model = fit_multinomial(features[~held], labels[~held], float(strength), start=model)
+        answers = present[model.predict_proba(features[held]).argmax(axis=1)]
+        counts.append(confusion(labels[held], answers, classes))
+        models.append(model)
     return models, mcc(np.array(counts))
-
-
-def _fit(model: LogisticRegression, features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(features, labels)

@@ -7,6 +7,7 @@ from sklearn.metrics import matthews_corrcoef
 
 from mmdino.errors import UserError
 from mmdino.models.logistic import STRENGTHS, fit_sweep, holdout
+from mmdino.models.multinomial import fit_multinomial
 
 
 def blobs(patients: int, width: int = 12, seed: int = 0, spread: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -116,3 +117,13 @@ def test_any_small_cohort_gives_finite_probabilities(patients, width, classes, s
     probabilities = fit_sweep(features, labels, seed=seed).predict_proba(features)
     assert np.isfinite(probabilities).all()
     assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("strength", [1e-4, 0.03, 10.0])
+def test_one_strength_is_scikit_learns(classes, strength):
+    features, labels = blobs(120)
+    features, labels = features[labels < classes].astype(float), labels[labels < classes]
+    ours = fit_multinomial(features, labels, strength).predict_proba(features)
+    theirs = LogisticRegression(C=strength, tol=1e-10, max_iter=10000).fit(features, labels).predict_proba(features)
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
