@@ -27,7 +27,11 @@ class Multinomial:
 
 
 def fit_multinomial(
-    features: NDArray[np.float64], labels: NDArray, strength: float, start: Multinomial | None = None
+    features: NDArray[np.float64],
+    labels: NDArray,
+    strength: float,
+    start: Multinomial | None = None,
+    tolerance: float = TOLERANCE,
 ) -> Multinomial:
     """Minimise mean cross-entropy + ‖W‖² / (2 · C · N), the intercepts free, by L-BFGS.
 
@@ -36,6 +40,7 @@ def fit_multinomial(
         labels: (N,) of two classes or more.
         strength: C, the inverse of the regularisation.
         start: weights to start from; None: zeros.
+        tolerance: largest component of the gradient at which to stop.
     """
     names, index = np.unique(labels, return_inverse=True)
     shape = (len(names), features.shape[1] + 1)
@@ -54,7 +59,7 @@ def fit_multinomial(
         return -(log_probabilities * truth).sum() / len(labels) + penalty / 2 * squares, gradient.ravel()
 
     begin = np.zeros(shape) if start is None else start.weights
-    options = {"gtol": TOLERANCE, "ftol": 64 * np.finfo(float).eps, "maxiter": STEPS, "maxls": 50}
+    options = {"gtol": tolerance, "ftol": 64 * np.finfo(float).eps, "maxiter": STEPS, "maxls": 50}
     found = minimize(objective, begin.ravel(), method="L-BFGS-B", jac=True, options=options)
     return Multinomial(found.x.reshape(shape))
 
