@@ -15,6 +15,8 @@ app = typer.Typer(
     "(`snakemake --profile profiles/local`).",
 )
 DATA, RUNS, LOOK, MAKE = "Data, in order of use", "Runs", "Looking", "Making what the project carries"
+cohorts = typer.Typer(no_args_is_help=True, help="The cohorts as downloaded.")
+app.add_typer(cohorts, name="cohorts", rich_help_panel=DATA)
 
 StudyFile = Annotated[Path, typer.Option("--study", help="The study's YAML, e.g. config/studies/phantom.yaml.")]
 CohortName = Annotated[str, typer.Option("--cohort", help="A cohort of the study.")]
@@ -42,6 +44,14 @@ def phantom(
     write_cohort(cohort, chosen.phantom, chosen.stage, out, truth)
 
 
+@cohorts.command()
+def check(paths: Annotated[list[Path], typer.Argument(help="Folders of unpacked cohorts.")]) -> None:
+    """Say what lies in each folder: whose cohort, what is missing, labels, counts against the published ones."""
+    from mmdino.cohorts.common.check import check_folders
+
+    typer.echo("\n\n".join(check_folders(paths)))
+
+
 @app.command(rich_help_panel=DATA)
 def manifest(
     study: StudyFile,
@@ -54,7 +64,8 @@ def manifest(
     from mmdino.config import load_study
     from mmdino.tables import MANIFEST, write_table
 
-    write_table(MANIFEST, build_manifest(cohort, load_study(study, check=False).cohort(cohort), root), out)
+    loaded = load_study(study, check=False)
+    write_table(MANIFEST, build_manifest(cohort, loaded.cohort(cohort), root, loaded.study.labels), out)
 
 
 @app.command(rich_help_panel=DATA)

@@ -95,6 +95,32 @@ def read_labels(path: Path | str) -> Volume:
     return Volume(labels, affine)
 
 
+def require_whole(path: Path | str) -> None:
+    """Check, without reading the voxels, that a NIfTI file is as long as its header says (some .1 ms).
+
+    Of a compressed file the length noted at its end is compared; where that differs, the file is read through.
+
+    Raises:
+        BadVolume: the file is no NIfTI, or breaks off; permissions count as breaking off.
+    """
+    compressed = str(path).endswith(".gz")
+    try:
+        with gzip.open(path) if compressed else open(path, "rb") as opened:
+            header = nib.Nifti1Header.from_fileobj(opened, check=False)
+            voxels = int(np.prod([int(length) for length in header.get_data_shape()]))
+            expected = int(header["vox_offset"]) + voxels * header.get_data_dtype().itemsize
+        with open(path, "rb") as raw:
+            raw.seek(-4, 2) if compressed else raw.seek(0, 2)
+            length = int.from_bytes(raw.read(4), "little") if compressed else raw.tell()
+        if compressed and length != expected % 2**32:
+            with gzip.open(path) as opened:
+                length = sum(map(len, iter(lambda: opened.read(1 << 20), b"")))
+    except (HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+        raise _bad(path, f"is truncated or damaged ({_one_line(error)})", "download or unpack it again") from None
+    if not compressed and length < expected:
+        raise _bad(path, f"is truncated ({length} of {expected} bytes)", "download or unpack it again")
+
+
 def same_space(a: Volume, b: Volume) -> bool:
     """Return whether two volumes lie on the same grid: equal shapes, and all corners within 0.1 mm."""
     return a.array.shape == b.array.shape and _apart(a.affine, b.affine, a.array.shape) <= TOLERANCE_MM

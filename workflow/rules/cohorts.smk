@@ -32,6 +32,7 @@ rule manifest:
         study=STUDY_FILE,
         root=root,
         settings=lambda w: as_text(STUDY.cohorts[w.cohort]),
+        labels=as_text(STUDY.labels),
     shell:
         'python -m mmdino manifest --study "{params.study}" --cohort {wildcards.cohort}'
         ' --root "{params.root}" --out "{output}" > "{log}" 2>&1'

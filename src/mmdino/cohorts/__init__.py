@@ -1,19 +1,23 @@
 """Cohorts as they lie on disk. A cohort's layout is one file here, an *adapter*, found by its name.
 
-An adapter offers ``scan(root) -> DataFrame`` with one row a session: the columns of ``COLUMNS``, paths relative to
-``root``, text everywhere, empty where nothing is known.
+An adapter offers ``scan(tree, rules) -> Scan`` with one row a session: the columns of ``COLUMNS``, paths relative to the
+tree's root, text everywhere, empty or absent where nothing is known; and a ``LAYOUT`` where it reads a published archive.
 """
 
 import importlib
+import logging
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 
-from mmdino.config import Cohort
+from mmdino.cohorts.common.tree import Tree, walk
+from mmdino.config import Cohort, Labels
 from mmdino.errors import UserError, nearest
 from mmdino.tables import CLASSES, MANIFEST, SEQUENCES, conform
 
 COLUMNS = ("subject", "session", "site", *SEQUENCES, "seg", "label", "label_source", "patient", "excluded")
+log = logging.getLogger(__name__)
 
 
 def adapters() -> list[str]:
@@ -21,30 +25,60 @@ def adapters() -> list[str]:
     return sorted(found.stem.replace("_", "-") for found in Path(__file__).parent.glob("*.py") if found.stem[0] != "_")
 
 
-def build_manifest(name: str, cohort: Cohort, root: Path | str) -> pd.DataFrame:
-    """Return the manifest (``tables.MANIFEST``) of the cohort that lies at ``root``.
-
-    A missing sequence is an empty path. A session that cannot be used stays, with the reason in ``excluded``.
+def load_adapter(name: str) -> ModuleType:
+    """Return an adapter by its name.
 
     Raises:
-        UserError: the adapter is unknown, the folder is missing or empty, two patients have one id (case ignored), or a
-            label is none of ``tables.CLASSES``.
+        UserError: there is none of that name.
     """
-    root = Path(root)
-    if cohort.adapter not in adapters():
-        raise UserError(f"cohort '{name}': unknown adapter '{cohort.adapter}'{nearest(cohort.adapter, adapters())}")
+    if name not in adapters():
+        raise UserError(f"unknown adapter '{name}'{nearest(name, adapters())}")
+    return importlib.import_module(f"mmdino.cohorts.{name.replace('-', '_')}")
+
+
+def recognise(tree: Tree) -> dict[str, int]:
+    """Return, by the adapters' names, of how many sequences the names fit their published layout; those of none absent."""
+    layouts = {name: getattr(load_adapter(name), "LAYOUT", None) for name in adapters()}
+    counts = {name: sum(map(bool, map(layout.match, tree.files))) for name, layout in layouts.items() if layout}
+    return {name: count for name, count in counts.items() if count}
+
+
+def build_manifest(name: str, cohort: Cohort, root: Path | str, rules: Labels | None = None) -> pd.DataFrame:
+    """Return the manifest (``tables.MANIFEST``) of the cohort that lies at ``root``.
+
+    A missing sequence is an empty path. A session that cannot be used stays, with the reason in ``excluded``. What is
+    wrong with single files or rows is logged as a warning.
+
+    Raises:
+        UserError: the adapter is unknown, the folder is missing, empty or another cohort's, a label table lacks its
+            columns, two patients have one id (case ignored), or a label is none of ``tables.CLASSES``.
+    """
+    root, rules = Path(root), rules or Labels()
+    try:
+        adapter = load_adapter(cohort.adapter)
+    except UserError as error:
+        raise UserError(f"cohort '{name}': {error}") from None
     if not root.is_dir():
         raise UserError(
             f"{root}: there is no such folder; mend 'path' of the cohort '{name}' in the study, or put the data there"
         )
-    adapter = importlib.import_module(f"mmdino.cohorts.{cohort.adapter.replace('-', '_')}")
-    found = adapter.scan(root)
-    if found.empty:
+    tree = walk(root)
+    scan = adapter.scan(tree, rules)
+    if not scan.rows:
+        others = [other for other in recognise(tree) if other != cohort.adapter]
+        hint = f"; it looks like {' and '.join(others)}" if others else ""
         raise UserError(
-            f"{root}: holds no patient of the cohort '{name}' in the layout '{cohort.adapter}'; mend 'path' or "
+            f"{root}: holds no patient of the cohort '{name}' in the layout '{cohort.adapter}'{hint}; mend 'path' or "
             "'adapter' of the cohort in the study"
         )
-    found = found.reindex(columns=list(COLUMNS), fill_value="").fillna("").astype(str)
+    for problem in (*tree.problems, *scan.problems):
+        log.warning(problem)
+    found = pd.DataFrame(scan.rows).reindex(columns=list(COLUMNS), fill_value="").fillna("").astype(str)
+    if name in rules.hidden:
+        found["label_source"] = found["label_source"].where(
+            found["label"] == "", "unlabelled: labels.hidden names the cohort"
+        )
+        found["label"] = ""
     for column in (*SEQUENCES, "seg"):
         found[column] = [str(root / path) if path else "" for path in found[column]]
     found["cohort"], found["stage"] = name, cohort.stage

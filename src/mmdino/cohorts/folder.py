@@ -8,40 +8,43 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmdino.cohorts.common.sessions import PREOP, Scan
+from mmdino.cohorts.common.tree import Tree
+from mmdino.config import Labels
 from mmdino.errors import UserError, nearest
 from mmdino.tables import CLASSES, SEQUENCES
 
-SESSION = "preop"
 NAMES = {**{name: (name,) for name in (*SEQUENCES, "seg")}, "t1c": ("t1c", "t1ce")}
 
 
-def scan(root: Path) -> pd.DataFrame:
+def scan(tree: Tree, rules: Labels) -> Scan:
     """Return one row a subject folder, and one for each subject that only ``labels.tsv`` knows (excluded).
 
     Raises:
         UserError: ``labels.tsv`` is no such table, lists a subject twice, or has a label outside of the classes.
     """
-    labels = _labels(root / "labels.tsv")
-    folders = sorted(found for found in root.iterdir() if found.is_dir() and not found.name.startswith("."))
-    rows = [_subject(folder) | labels.pop(folder.name, {}) for folder in folders]
+    labels = _labels(tree.root / "labels.tsv")
+    files = set(tree.files)
+    folders = sorted(found.name for found in tree.root.iterdir() if found.is_dir() and not found.name.startswith("."))
+    rows = [_subject(tree.root, name, files) | labels.pop(name, {}) for name in folders]
     if rows:
         rows += [
             {"subject": subject, "excluded": f"labels.tsv lists it, but there is no folder '{subject}'", **known}
             for subject, known in labels.items()
         ]
-    return pd.DataFrame(rows).assign(session=SESSION) if rows else pd.DataFrame()
+    return Scan([{"session": PREOP} | row for row in rows])
 
 
-def _subject(folder: Path) -> dict[str, str]:
-    row = {"subject": folder.name, "excluded": ""}
-    for name, endings in NAMES.items():
-        candidates = [f"{folder.name}_{ending}{suffix}" for ending in endings for suffix in (".nii.gz", ".nii")]
-        found = [candidate for candidate in candidates if (folder / candidate).is_file()]
+def _subject(root: Path, name: str, files: set[str]) -> dict[str, str]:
+    row = {"subject": name, "excluded": ""}
+    for kind, endings in NAMES.items():
+        candidates = [f"{name}_{ending}{suffix}" for ending in endings for suffix in (".nii.gz", ".nii")]
+        found = [candidate for candidate in candidates if f"{name}/{candidate}" in files]
         if len(found) > 1:
-            row["excluded"] = f"{folder}: has {' and '.join(found)}; keep one of them"
-        row[name] = f"{folder.name}/{found[0]}" if found else ""
-    if not any(row[name] for name in SEQUENCES):
-        row["excluded"] = f"{folder}: holds no sequence; files must be called {folder.name}_t1.nii.gz and so on"
+            row["excluded"] = f"{root / name}: has {' and '.join(found)}; keep one of them"
+        row[kind] = f"{name}/{found[0]}" if found else ""
+    if not any(row[kind] for kind in SEQUENCES):
+        row["excluded"] = f"{root / name}: holds no sequence; files must be called {name}_t1.nii.gz and so on"
     return row
 
 

@@ -44,6 +44,22 @@ class Cohort(Strict):
         return self
 
 
+class Labels(Strict):
+    """The ambiguous choices of the WHO-2021 rule (``mmdino/cohorts/common/labels.py``); defaults follow the paper."""
+
+    wildtype_low_grade: Literal["glioblastoma", "unlabelled"] = Field(
+        default="glioblastoma",
+        description="IDH-wildtype of grade 2 or 3, for which WHO 2021 asks for TERT, EGFR or +7/-10, which the tables lack.",
+    )
+    mutant_unknown_1p19q: Literal["unlabelled", "astrocytoma"] = Field(
+        default="unlabelled", description="IDH-mutant, 1p/19q unknown, and no integrated diagnosis."
+    )
+    relative_codeletion: Literal["diagnosis", "codeleted", "intact", "unlabelled"] = Field(
+        default="diagnosis", description="What '1p/19q: relative co-deletion' is taken for."
+    )
+    hidden: list[str] = Field(default=[], description="Cohorts whose labels are not used.")
+
+
 class Preprocess(Strict):
     """From native heads to stripped atlas space (settings measured in docs/benchmarks.md)."""
 
@@ -104,6 +120,7 @@ class Study(Strict):
     seeds: list[int] = Field(default=[0], min_length=1)
     shards: int = Field(default=1, ge=1, description="Preprocessing jobs a cohort.")
     cohorts: dict[str, Cohort] = Field(min_length=1)
+    labels: Labels = Labels()
     preprocess: Preprocess = Preprocess()
     splits: Splits = Splits()
     bank: Bank = Bank()
@@ -122,6 +139,16 @@ class Study(Strict):
             twice = {str(name) for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"listed twice: {', '.join(sorted(twice))}; name each once")
+        claims = [(cohort.adapter, Path(cohort.path), name) for name, cohort in self.cohorts.items() if cohort.path]
+        for number, (adapter, path, name) in enumerate(claims):
+            for other_adapter, other, other_name in claims[:number]:
+                if adapter == other_adapter and (path.is_relative_to(other) or other.is_relative_to(path)):
+                    raise ValueError(
+                        f"the cohorts '{other_name}' and '{name}' both claim the folder {path}; mend one 'path'"
+                    )
+        unknown = [name for name in self.labels.hidden if name not in self.cohorts]
+        if unknown:
+            raise ValueError(f"labels.hidden names '{unknown[0]}', and there is no such cohort")
         if not any(cohort.role == "train" for cohort in self.cohorts.values()):
             raise ValueError("no cohort has 'role: train'; there is nothing to train on")
         return self

@@ -1,0 +1,178 @@
+"""Metadata tables (CSV, XLSX): read by column name, whatever the spelling, and refused with the columns found otherwise."""
+
+import csv
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from mmdino.cohorts.common.tree import Tree
+from mmdino.errors import UserError
+
+TITLE_ROWS = 5  # a header may stand below a title (Ceccarelli 2016 has one)
+DATE = re.compile(
+    r"\d{4}-\d\d-\d\d( [\d:]+)?|\d{1,2}-[A-Za-z]{3}(-\d{2,4})?|\d{1,2}/\d{1,2}/\d{2,4}|[A-Za-z]{3}-\d{2,4}"
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row of a table.
+
+    Attributes:
+        values: by our names for the columns.
+        where: ``file, row 12``.
+        raw: the same by the table's own names, as it stands there.
+    """
+
+    values: Mapping[str, str]
+    where: str
+    raw: Mapping[str, str]
+
+    def said(self) -> str:
+        """Return the row's values in words."""
+        return ", ".join(f"{name}={value or 'blank'}" for name, value in self.raw.items())
+
+
+@dataclass
+class Metadata:
+    """A cohort's table: rows by join key, and what is wrong with it, in sentences. ``path`` is None if there is none."""
+
+    path: Path | None = None
+    records: dict[str, Record] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def find_metadata(
+    tree: Tree,
+    file: str,
+    columns: Mapping[str, tuple[str, ...]],
+    key: Callable[[str], str | None],
+    optional: tuple[str, ...] = (),
+) -> Metadata:
+    """Read the table whose name fits ``file``; of several the last by name (the newest version) counts.
+
+    A row whose id is none, and rows of one id that disagree, are named in ``problems`` and left out.
+
+    Args:
+        tree: where to look.
+        file: regular expression of the file's whole name.
+        columns: by our name, the published spellings of the column; blanks, case and punctuation do not count, nor
+            what it says in brackets. The first is the id.
+        key: turns an id into the key to join by; None if it is no id.
+        optional: names of columns that may be absent.
+
+    Raises:
+        UserError: the file is no table, or lacks a column.
+    """
+    found = tree.named(file)
+    if not found:
+        return Metadata()
+    path = found[-1]
+    rows = read_rows(path, columns, optional)
+    metadata = Metadata(path)
+    if len(found) > 1:
+        metadata.problems.append(f"{path}: is read, and not {', '.join(other.name for other in found[:-1])} beside it")
+    refused: set[str] = set()
+    for name, record in rows:
+        identity = key(name)
+        if identity is None:
+            what = "a date that a spreadsheet made of an id" if DATE.fullmatch(name) else "no id of this cohort"
+            metadata.problems.append(
+                f"{record.where}: '{name}' is {what}; mend it in the table; the row is passed over"
+            )
+        elif identity in metadata.records and metadata.records[identity].values != record.values:
+            first = metadata.records[identity]
+            metadata.problems.append(
+                f"{record.where}: '{name}' disagrees with {first.where} ({record.said()}; {first.said()}); remove one "
+                "of the rows; neither is used"
+            )
+            refused.add(identity)
+        else:
+            metadata.records.setdefault(identity, record)
+    for identity in refused:
+        del metadata.records[identity]
+    return metadata
+
+
+def read_rows(
+    path: Path, columns: Mapping[str, tuple[str, ...]], optional: tuple[str, ...] = ()
+) -> list[tuple[str, Record]]:
+    """Return (id, record) of each row that has an id; the record holds the other columns.
+
+    Raises:
+        UserError: as for :func:`find_metadata`.
+    """
+    best: dict[str, int] = {}
+    seen: list[str] = []
+    for sheet in _sheets(path):
+        for start in range(min(TITLE_ROWS, len(sheet))):
+            header = {_plain(cell): number for number, cell in reversed(list(enumerate(sheet.iloc[start])))}
+            place = {
+                name: header[_plain(spelling)]
+                for name, spellings in columns.items()
+                for spelling in reversed(spellings)
+                if _plain(spelling) in header
+            }
+            if set(columns) - set(optional) <= set(place):
+                return list(_records(path, sheet, start, place))
+            if len(place) > len(best) or not seen:
+                best, seen = place, [cell for cell in sheet.iloc[start] if cell]
+    missing = [" or ".join(f"'{s}'" for s in columns[name]) for name in columns if name not in (*best, *optional)]
+    raise UserError(
+        f"{path}: lacks the column {', '.join(missing)}; found were: {', '.join(seen)}. If a newer version renamed it, "
+        "name it so, or take an older version of the table"
+    )
+
+
+def _records(path: Path, sheet: pd.DataFrame, start: int, place: dict[str, int]) -> Iterator[tuple[str, Record]]:
+    identity, *others = place
+    for number in range(start + 1, len(sheet)):
+        cells = sheet.iloc[number]
+        name = cells.iloc[place[identity]]
+        if name:
+            values = {other: cells.iloc[place[other]] for other in others}
+            raw = {sheet.iloc[start, place[other]]: value for other, value in values.items()}
+            yield name, Record(values, f"{path.name}, row {number + 1}", raw)
+
+
+def _sheets(path: Path) -> list[pd.DataFrame]:
+    """Return a file's tables as text, without headers; a CSV once for each separator that it might have."""
+    try:
+        if path.suffix.lower() in (".xlsx", ".xlsm"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # openpyxl warns of styles that it does not know
+                sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=str, keep_default_na=False)
+            found = list(sheets.values())
+        else:
+            found = [_text(path, separator) for separator in (",", ";", "\t")]
+    except PermissionError:
+        raise UserError(f"{path}: cannot be read; give yourself read permission") from None
+    except (ValueError, OSError, KeyError) as error:  # openpyxl raises all of them for damaged files
+        raise UserError(
+            f"{path}: is not a readable table ({' '.join(str(error).split())}); download it again"
+        ) from None
+    except Exception as error:
+        if type(error).__name__ not in ("BadZipFile", "InvalidFileException"):
+            raise
+        raise UserError(f"{path}: is not a readable Excel file; download it again") from None
+    return [sheet.fillna("").map(lambda cell: " ".join(str(cell).split())) for sheet in found]
+
+
+def _text(path: Path, separator: str) -> pd.DataFrame:
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    rows = list(csv.reader(text.splitlines(), delimiter=separator))
+    width = max(map(len, rows), default=0)
+    return pd.DataFrame([row + [""] * (width - len(row)) for row in rows])
+
+
+def _plain(heading: str) -> str:
+    """Return a heading without case, punctuation and what it says in brackets."""
+    return re.sub(r"\(.*\)|[^0-9a-z]", "", heading.casefold())

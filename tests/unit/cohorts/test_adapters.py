@@ -1,0 +1,243 @@
+"""Every adapter on trees of the real names: all flavours, and what spoils an archive."""
+
+import datetime
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cohorts.trees import TREES, scan, upenn_gbm, write_csv, write_xlsx
+from mmdino.cohorts import adapters, build_manifest, load_adapter, recognise
+from mmdino.cohorts.common.tree import walk
+from mmdino.config import Cohort, Labels, Study
+from mmdino.errors import UserError
+from mmdino.tables import SEQUENCES
+
+
+def manifest(name, root, **rules):
+    cohort = Cohort(stage="stripped", path="raw", adapter=name)
+    return build_manifest(name, cohort, root, Labels(**rules))
+
+
+def usable(found):
+    return found[found["excluded"] == ""].set_index("subject")
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(sorted(TREES)), st.integers(1, 11), st.integers(0, 5))
+def test_every_layout_is_read_as_it_was_written(name, patients, flavour):
+    with tempfile.TemporaryDirectory() as folder:
+        truth = TREES[name](Path(folder), patients, flavour)
+        whole = manifest(name, folder)
+        found = usable(whole)
+        assert found["label"].to_dict() == truth.labels
+        assert set(whole["subject"]) - set(found.index) == truth.excluded
+        assert {who: row["patient"] for who, row in found.iterrows() if row["patient"] != who} == {
+            who: patient for who, patient in truth.patient.items() if patient != who
+        }
+        for who, row in found.iterrows():
+            missing = [kind for kind in SEQUENCES if not row[kind]]
+            assert missing == ([truth.missing[who]] if who in truth.missing else [])
+            paths = [row[kind] for kind in (*SEQUENCES, "seg") if row[kind]]
+            assert len(set(paths)) == len(paths)
+            assert all(Path(path).is_file() for path in paths)
+        assert (found["label_source"] != "").all(), "every label has its source, every other its reason"
+        assert found["label_source"].str.startswith("unlabelled: ").eq(found["label"] == "").all()
+
+
+@pytest.mark.parametrize("name", sorted(set(TREES) - {"bids"}))
+def test_a_tree_is_recognised_as_its_own_cohort_and_refused_by_the_others(name, tmp_path):
+    TREES[name](tmp_path, 6, 0)
+    assert list(recognise(walk(tmp_path))) == [name]
+    for other in sorted(set(TREES) - {name, "bids"}):
+        with pytest.raises(UserError, match=f"holds no patient .*it looks like {name}"):
+            manifest(other, tmp_path)
+
+
+def test_every_archive_has_an_adapter():
+    assert set(TREES) | {"folder"} == set(adapters())
+
+
+def test_the_better_file_of_a_kind_is_taken(tmp_path):
+    TREES["upenn-gbm"](tmp_path / "u", 4, 0)
+    segmentations = usable(manifest("upenn-gbm", tmp_path / "u"))["seg"]
+    assert segmentations["UPENN-GBM-00001"].endswith("images_segm/UPENN-GBM-00001_11_segm.nii.gz")
+    assert segmentations["UPENN-GBM-00002"].endswith("_automated_approx_segm.nii.gz")
+    TREES["tcga"](tmp_path / "t", 2, 0)
+    corrected = usable(manifest("tcga", tmp_path / "t"))["seg"].str.contains("ManuallyCorrected")
+    assert corrected.tolist() == [False, True]
+    TREES["ucsf-pdgm"](tmp_path / "f", 2, 0)
+    assert not usable(manifest("ucsf-pdgm", tmp_path / "f"))[list(SEQUENCES)].stack().str.contains("_bias").any()
+
+
+def test_a_label_says_where_it_comes_from_and_a_patient_without_one_why(tmp_path):
+    TREES["ucsf-pdgm"](tmp_path, 8, 0)
+    source = usable(manifest("ucsf-pdgm", tmp_path))["label_source"]
+    assert source["UCSF-PDGM-0005"].startswith(
+        "IDH mutant, 1p/19q intact (UCSF-PDGM-metadata_v5.csv, row 3: IDH=IDH1 p.R132H"
+    )
+    assert source["UCSF-PDGM-0011"].startswith("unlabelled: IDH wildtype with a 1p/19q co-deletion is impossible")
+    assert "labels.wildtype_low_grade" in source["UCSF-PDGM-0007"]
+
+
+def test_ambiguous_choices_are_settings(tmp_path):
+    TREES["ucsf-pdgm"](tmp_path, 8, 0)
+    strict = usable(manifest("ucsf-pdgm", tmp_path, wildtype_low_grade="unlabelled", relative_codeletion="intact"))[
+        "label"
+    ]
+    assert (strict["UCSF-PDGM-0007"], strict["UCSF-PDGM-0008"]) == ("", "astrocytoma")
+    TREES["upenn-gbm"](tmp_path / "u", 2, 0)
+    loose = usable(manifest("upenn-gbm", tmp_path / "u", mutant_unknown_1p19q="astrocytoma"))["label"]
+    assert loose["UPENN-GBM-00002"] == "astrocytoma"
+    hidden = manifest("ucsf-pdgm", tmp_path, hidden=["ucsf-pdgm"])
+    assert not hidden["label"].any()
+    assert "labels.hidden" in hidden["label_source"][0]
+
+
+def test_old_and_new_numbers_of_ucsf_are_one_patient(tmp_path):
+    for name in ("UCSF-PDGM-0433", "UCSF-PDGM-0315"):
+        scan(tmp_path / f"{name}_nifti" / f"{name}_T1.nii.gz")
+    assert set(manifest("ucsf-pdgm", tmp_path)["patient"]) == {"UCSF-PDGM-0433"}
+
+
+def test_renamed_columns_are_refused_with_the_columns_found(tmp_path):
+    upenn_gbm(tmp_path, 2)
+    write_csv(
+        tmp_path / "UPENN-GBM_clinical_info_v3.csv", ["Scan", "IDH mutation"], [["UPENN-GBM-00001_11", "Wildtype"]]
+    )
+    with pytest.raises(
+        UserError, match=r"_v3\.csv: lacks the column 'ID', 'IDH1' or 'IDH'; found were: Scan, IDH mutation"
+    ):
+        manifest("upenn-gbm", tmp_path)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_another_separator_and_encoding_are_read(tmp_path, separator):
+    upenn_gbm(tmp_path, 2)
+    table = tmp_path / "UPENN-GBM_clinical_info_v2.1.csv"
+    table.write_bytes("\ufeff".encode() + table.read_bytes().replace(b",", separator.encode()))
+    assert usable(manifest("upenn-gbm", tmp_path))["label"]["UPENN-GBM-00001"] == "glioblastoma"
+    table.write_bytes(table.read_bytes().removeprefix("\ufeff".encode()) + "Müller".encode("latin-1"))
+    assert usable(manifest("upenn-gbm", tmp_path))["label"]["UPENN-GBM-00001"] == "glioblastoma"
+
+
+def test_bad_rows_are_named_and_the_rest_goes_on(tmp_path, caplog):
+    upenn_gbm(tmp_path, 3)
+    rows = [["UPENN-GBM-00001_11", "Wildtype"], ["UPENN-GBM-00002_11", "Wildtype"], ["UPENN-GBM-00002_11", "Mutated"]]
+    rows += [
+        ["2021-03-04 00:00:00", "Wildtype"],
+        ["4-Mar", "Wildtype"],
+        ["Smith", "Wildtype"],
+        ["UPENN-GBM-00003_11", "Wildtype"],
+    ]
+    write_csv(tmp_path / "UPENN-GBM_clinical_info_v2.1.csv", ["ID", "IDH1"], rows)
+    labels = usable(manifest("upenn-gbm", tmp_path))["label"]
+    assert labels.to_list() == ["glioblastoma", "", "glioblastoma"]
+    assert "row 4: 'UPENN-GBM-00002_11' disagrees with UPENN-GBM_clinical_info_v2.1.csv, row 3" in caplog.text
+    assert "row 5: '2021-03-04 00:00:00' is a date that a spreadsheet made of an id" in caplog.text
+    assert "row 6: '4-Mar' is a date" in caplog.text
+    assert "row 7: 'Smith' is no id of this cohort" in caplog.text
+    assert "has no row for 1 of 3 patients: UPENN-GBM-00002" in caplog.text
+
+
+def test_dates_in_an_excel_file_are_seen_as_such(tmp_path, caplog):
+    TREES["egd"](tmp_path, 2, 0)
+    rows = [["EGD-0001", 0, -1, 4], [datetime.datetime(2021, 1, 2), 1, 1, 2]]
+    write_xlsx(tmp_path / "Genetic_and_Histological_labels.xlsx", ["Subject", "IDH", "1p19q", "Grade"], rows)
+    assert usable(manifest("egd", tmp_path))["label"].tolist() == ["glioblastoma", ""]
+    assert "row 3: '2021-01-02 00:00:00' is a date" in caplog.text
+
+
+def test_a_damaged_excel_file_is_refused(tmp_path):
+    TREES["egd"](tmp_path, 1, 0)
+    (tmp_path / "Genetic_and_Histological_labels.xlsx").write_bytes(b"PK\x03\x04 half of it")
+    with pytest.raises(UserError, match="is not a readable"):
+        manifest("egd", tmp_path)
+
+
+def test_lumiere_needs_its_ratings(tmp_path):
+    TREES["lumiere"](tmp_path, 2, 0)
+    (tmp_path / "LUMIERE-ExpertRating-v202211.csv").unlink()
+    with pytest.raises(UserError, match=r"ExpertRating.* is missing"):
+        manifest("lumiere", tmp_path)
+
+
+def test_without_a_table_everybody_is_unlabelled_and_told_so(tmp_path):
+    TREES["tcga"](tmp_path, 3, 0)
+    (tmp_path / "mmc2.xlsx").unlink()
+    found = manifest("tcga", tmp_path)
+    assert not found["label"].any()
+    assert set(found["label_source"]) == {"unlabelled: no metadata table lies in the cohort's folder"}
+
+
+def test_twins_are_excluded_and_odd_ids_told(tmp_path, caplog):
+    TREES["rembrandt"](tmp_path, 3, 1)
+    first = next(tmp_path.rglob("HF1700*_t1_LPS_rSRI.nii.gz"))
+    scan(first.parent / "copy" / first.name)
+    scan(tmp_path / "HF17OO_1999.01.01" / "HF17OO_1999.01.01_t1_LPS_rSRI.nii.gz")
+    found = manifest("rembrandt", tmp_path).set_index("subject")
+    assert "two files of one kind" in found.loc["HF1700", "excluded"]
+    assert "'HF17OO_1999.01.01' looks like a patient of REMBRANDT" in caplog.text
+
+
+def test_link_loops_and_unreadable_folders_are_told_and_passed_over(tmp_path, monkeypatch):
+    TREES["rembrandt"](tmp_path / "data", 3, 1)
+    (tmp_path / "data" / "loop").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "self").symlink_to("self")
+    (tmp_path / "data" / "gone").symlink_to("nowhere")
+    locked = next((tmp_path / "data").glob("HF1701*"))
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    tree = walk(tmp_path / "data")
+    told = "\n".join(tree.problems)
+    assert "loop: is a link to a folder that was read already" in told
+    assert "self: is a link to nothing, or to itself" in told
+    assert "gone: is a link to nothing" in told
+    assert f"{locked}: cannot be read (Permission denied)" in told
+    assert len(tree.files) == 2 * 5
+
+
+def test_a_linked_archive_is_read(tmp_path):
+    TREES["rembrandt"](tmp_path / "elsewhere", 2, 1)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rembrandt").symlink_to(tmp_path / "elsewhere")
+    assert len(manifest("rembrandt", tmp_path / "data")) == 2
+
+
+def test_two_cohorts_cannot_claim_one_folder():
+    def study(**paths):
+        cohorts = {name: {"stage": "stripped", "path": path, "adapter": "egd"} for name, path in paths.items()}
+        return Study(name="x", title="X", cohorts=cohorts, experiments=["none"])
+
+    with pytest.raises(ValueError, match="'a' and 'b' both claim the folder data/x"):
+        study(a="data", b="data/x")
+    assert study(a="data/x", b="data/xy")
+
+
+def test_the_published_number_of_patients_is_walked_in_seconds(tmp_path):
+    for number in range(1300):
+        folder = tmp_path / f"BraTS2021_{number:05d}"
+        folder.mkdir()
+        for word in ("t1", "t1ce", "t2", "flair", "seg"):
+            (folder / f"{folder.name}_{word}.nii.gz").touch()
+    start = time.perf_counter()
+    assert len(manifest("brats2021", tmp_path)) == 1300
+    assert time.perf_counter() - start < 5
+
+
+def test_layouts_know_their_own_ids():
+    for name in set(TREES) - {"bids"}:
+        layout = load_adapter(name).LAYOUT
+        assert layout.join_key("nonsense") is None
+    key = load_adapter("ucsf-pdgm").LAYOUT.join_key
+    assert key("UCSF-PDGM-004") == key("ucsf-pdgm-0004") != key("UCSF-PDGM-0004_FU007d")

@@ -1,0 +1,55 @@
+import subprocess
+import sys
+
+import pytest
+
+from cohorts.trees import TREES
+from factories import write_cohort
+from mmdino.cohorts.common.check import check_folders
+
+
+@pytest.mark.parametrize("name", sorted(TREES))
+def test_every_tree_is_told_by_its_name_with_its_counts(name, tmp_path):
+    truth = TREES[name](tmp_path, 6, 1)
+    told = check_folders([tmp_path])[0]
+    assert f"adapter: {name}" in told
+    assert f"patients: {len(truth.labels)}" in told
+    labelled = sum(label == "glioblastoma" for label in truth.labels.values())
+    assert f"glioblastoma {labelled}," in told
+    assert ("sequences missing" in told) == bool(truth.missing)
+
+
+def test_what_is_wrong_is_named_and_the_rest_goes_on(tmp_path):
+    TREES["rembrandt"](tmp_path / "r", 3, 1)
+    spoilt = sorted((tmp_path / "r").rglob("*_t2_*.nii.gz"))[0]
+    spoilt.write_bytes(spoilt.read_bytes()[:-20])
+    plain = sorted((tmp_path / "r").rglob("*.nii"))[0]
+    plain.write_bytes(plain.read_bytes()[:-20])
+    TREES["lumiere"](tmp_path / "l", 2, 0)
+    (tmp_path / "l" / "LUMIERE-ExpertRating-v202211.csv").unlink()
+    (tmp_path / "empty").mkdir()
+    write_cohort(tmp_path / "plain", 2, planes=1, side=16)
+    folders = ["r", "l", "empty", "nowhere", "plain", "r/HF1701_1991.08.05"]
+    rembrandt, lumiere, empty, nowhere, folder, twice = check_folders([tmp_path / name for name in folders])
+    assert f"{spoilt}: is truncated or damaged" in rembrandt
+    assert f"{plain}: is truncated (" in rembrandt
+    assert "published: 64" in rembrandt
+    assert "cannot be used:" in lumiere
+    assert "ExpertRating" in lumiere
+    assert "holds no cohort that is known" in empty
+    assert "no such folder" in nowhere
+    assert "adapter: folder" in folder
+    assert "one cohort alone may claim" in twice
+
+
+def test_two_archives_in_one_folder_are_both_told(tmp_path):
+    TREES["tcga"](tmp_path, 2, 0)
+    TREES["upenn-gbm"](tmp_path, 2, 0)
+    assert [told.split("adapter: ")[1].split(",")[0] for told in check_folders([tmp_path])] == ["tcga", "upenn-gbm"]
+
+
+def test_the_verb(tmp_path):
+    TREES["egd"](tmp_path, 3, 0)
+    command = [sys.executable, "-m", "mmdino", "cohorts", "check", str(tmp_path)]
+    answer = subprocess.run(command, text=True, capture_output=True, check=True)
+    assert "patients: 3 (published: 774)" in answer.stdout
