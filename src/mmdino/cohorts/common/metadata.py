@@ -135,7 +135,7 @@ def _records(path: Path, sheet: pd.DataFrame, start: int, place: dict[str, int])
         name = cells.iloc[place[identity]]
         if name:
             values = {other: cells.iloc[place[other]] for other in others}
-            raw = {sheet.iloc[start, place[other]]: value for other, value in values.items()}
+            raw = {str(sheet.iloc[start, place[other]]): value for other, value in values.items()}
             yield name, Record(values, f"{path.name}, row {number + 1}", raw)
 
 
