@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cohorts.trees import TREES, scan, upenn_gbm, write_csv, write_xlsx
 from mmdino.cohorts import adapters, build_manifest, load_adapter, recognise
 from mmdino.cohorts.common.tree import walk
-from mmdino.config import Cohort, Labels, Study
+from mmdino.config import Cohort, Labels, Study, load_study
 from mmdino.errors import UserError
 from mmdino.tables import SEQUENCES
 
@@ -241,3 +241,13 @@ def test_layouts_know_their_own_ids():
         assert layout.join_key("nonsense") is None
     key = load_adapter("ucsf-pdgm").LAYOUT.join_key
     assert key("UCSF-PDGM-004") == key("ucsf-pdgm-0004") != key("UCSF-PDGM-0004_FU007d")
+
+
+def test_the_papers_study_reads_every_archive(tmp_path):
+    study = load_study(Path(__file__).parents[3] / "config" / "studies" / "paper.yaml").study
+    assert {cohort.adapter for cohort in study.cohorts.values()} == set(TREES) - {"bids"}
+    for name, cohort in study.cohorts.items():
+        TREES[cohort.adapter](tmp_path / name, 8, 0)
+        found = build_manifest(name, cohort, tmp_path / name, study.labels)
+        assert cohort.stage == load_adapter(cohort.adapter).LAYOUT.stage
+        assert found["label"].any() == (name in ("upenn-gbm", "ucsf-pdgm", "egd", "tcga"))
