@@ -7,15 +7,19 @@ import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from mmdino.config import MethodSettings
 from mmdino.dataset.bank import Slices
 from mmdino.dataset.patients import Patients
+from mmdino.errors import UserError
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,46 @@ class Trainable(ABC):
         return self.network.state_dict(), {}
 
 
+class Untrained(Trainable):
+    """A method without steps: whatever it learns from the training patients, it learns when it is built."""
+
+    steps = 0
+    evaluate_every = 0
+    optimizer = None
+
+    def batch(self, step: int) -> Any:
+        """Never asked for."""
+        raise RuntimeError(f"{type(self).__name__} has no training steps")
+
+    def schedule(self, step: int) -> dict[str, float]:
+        """Never asked for."""
+        raise RuntimeError(f"{type(self).__name__} has no training steps")
+
+    def losses(self, batch: Any, step: int) -> dict[str, Tensor]:
+        """Never asked for."""
+        raise RuntimeError(f"{type(self).__name__} has no training steps")
+
+
+def restore(network: Network, run: Run, what: str) -> Network:
+    """Return ``network`` with the tensors of ``run.folder / "model.safetensors"``.
+
+    Args:
+        network: of the architecture that was saved.
+        run: whose folder.
+        what: what the file should hold, for the error.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another architecture.
+    """
+    path = run.folder / "model.safetensors"
+    try:
+        network.load_state_dict(safetensors.torch.load_file(path))
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: holds no {what} ({reason}); run `mmdino train` again") from None
+    return network
+
+
 class Method(Protocol):
     """The two functions of a method's ``method.py``."""
 
@@ -100,4 +144,4 @@ def method(name: str) -> Method:
     return importlib.import_module(f"mmdino.methods.{name.replace('-', '_')}.method")
 
 
-__all__ = ["Encoder", "Method", "MethodSettings", "Run", "Trainable", "method"]
+__all__ = ["Encoder", "Method", "MethodSettings", "Run", "Trainable", "Untrained", "method", "restore"]

@@ -1,37 +1,20 @@
 """A ViT that is not trained: its features are read out as they are."""
 
-from typing import Any
-
 from torch import Tensor
 
-from mmdino.methods.base import Run, Trainable
+from mmdino.methods.base import Run, Untrained
 from mmdino.methods.common.network import HeadedViT, ViTEncoder, exported, read_backbone, starting_backbone
 
 
-class FrozenViT(Trainable):
+class FrozenViT(Untrained):
     """Nothing to train."""
 
-    steps = 0
-    evaluate_every = 0
-    optimizer = None
     network: HeadedViT
 
     def __init__(self, run: Run):
         self.settings = run.settings
         self.select_by = run.settings.select_by
         self.network = HeadedViT(starting_backbone(run.settings, run.seed), head=None).requires_grad_(False)
-
-    def batch(self, step: int) -> Any:
-        """Never asked for."""
-        raise RuntimeError("a frozen network has no batches")
-
-    def schedule(self, step: int) -> dict[str, float]:
-        """Nothing changes."""
-        return {}
-
-    def losses(self, batch: Any, step: int) -> dict[str, Tensor]:
-        """Never asked for."""
-        raise RuntimeError("a frozen network has no loss")
 
     def encoder(self) -> ViTEncoder:
         """Return the network."""

@@ -1,18 +1,18 @@
-"""The features of one slice: the tumour's intensities, how they change from core to surroundings, and its texture.
+"""The features of one slice: the tumour's intensities, how they change from core to surroundings, texture and shape.
 
-Every column belongs to one sequence, or to the difference of two, so that showing fewer sequences means fewer columns.
-The tumour mask's own size and shape are left out: they were drawn with all sequences in sight, and would tell of those
-that are hidden.
+A column belongs to one sequence, or to the difference of two, or (shape) to all four, so that showing fewer sequences
+means fewer columns.
 """
 
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, stats
-from skimage.feature import graycomatrix, graycoprops
+from scipy import ndimage, special
 
 from mmdino.methods.radiomics.settings import Settings
+from mmdino.methods.radiomics.shape import SHAPES, shape
+from mmdino.methods.radiomics.texture import COOCCURRENCES, RUNS, cooccurrence, run_lengths
 from mmdino.tables import SEQUENCES
 
 PERCENTILES = (1, 10, 25, 50, 75, 90, 99)
@@ -20,8 +20,6 @@ DEPTHS = (0.2, 0.4, 0.6, 0.8)  # share of the greatest depth: limits of five rin
 MARGINS = (3, 8, 16)  # pixels: outer limits of three rings outside
 RINGS = (*(f"inside{ring}" for ring in range(len(DEPTHS) + 1)), *(f"outside{ring}" for ring in range(len(MARGINS))))
 BLURS = (1, 2, 4)  # pixels: detail is the image minus its blur
-ANGLES = (0, np.pi / 4, np.pi / 2, 3 * np.pi / 4)
-TEXTURES = ("contrast", "homogeneity", "energy", "correlation")
 FLAT = 1e-6  # standard deviation below which skewness and correlation mean nothing
 PAIRS = tuple(combinations(range(len(SEQUENCES)), 2))
 
@@ -32,13 +30,14 @@ def columns(settings: Settings) -> list[tuple[str, frozenset[str]]]:
         *("mean", "sd", "skewness", "kurtosis", "entropy", *(f"p{p}" for p in PERCENTILES)),
         *(f"{ring}_{figure}" for figure in ("mean", "sd") for ring in RINGS),
         *(f"detail{blur}_{figure}" for blur in BLURS for figure in ("sd", "p2", "p98")),
-        *(f"glcm{distance}_{texture}" for texture in TEXTURES for distance in settings.distances),
+        *(f"glcm{distance}_{texture}" for texture in COOCCURRENCES for distance in settings.distances),
+        *(f"glrlm_{figure}" for figure in RUNS),
     ]
     named = [(f"{sequence}_{name}", frozenset([sequence])) for sequence in SEQUENCES for name in single]
     for first, second in ((SEQUENCES[a], SEQUENCES[b]) for a, b in PAIRS):
         for name in ("sd", "p10", "p50", "p90", "correlation"):
             named.append((f"{first}-{second}_{name}", frozenset([first, second])))
-    return named
+    return named + [(f"shape_{name}", frozenset(SEQUENCES)) for name in SHAPES]
 
 
 def extract(images: NDArray[np.float32], tumour: NDArray[np.uint8], settings: Settings) -> NDArray[np.float32]:
@@ -64,7 +63,7 @@ def extract(images: NDArray[np.float32], tumour: NDArray[np.uint8], settings: Se
         for image in images.astype(np.float64)
     ]
     pairs = [_difference(images[a][mask].astype(np.float64), images[b][mask].astype(np.float64)) for a, b in PAIRS]
-    return np.concatenate([*single, *pairs]).astype(np.float32)
+    return np.concatenate([*single, *pairs, shape(mask)]).astype(np.float32)
 
 
 def _rings(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -76,10 +75,14 @@ def _rings(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _first_order(values: NDArray, levels: int) -> NDArray:
-    shares = np.histogram(values, levels, (0, 1))[0] / max(len(values), 1)
-    spread = values.std()
-    shape = (stats.skew(values), stats.kurtosis(values)) if spread > FLAT else (0.0, 0.0)
-    return np.array([values.mean(), spread, *shape, stats.entropy(shares), *np.percentile(values, PERCENTILES)])
+    shares = np.bincount(np.minimum((values * levels).astype(int), levels - 1), minlength=levels) / len(values)
+    mean, spread = values.mean(), values.std()
+    if spread > FLAT:
+        standard = (values - mean) / spread
+        skewness, kurtosis = (standard**3).mean(), (standard**4).mean() - 3
+    else:
+        skewness = kurtosis = 0.0
+    return np.array([mean, spread, skewness, kurtosis, special.entr(shares).sum(), *np.percentile(values, PERCENTILES)])
 
 
 def _ring_figures(image: NDArray, rings: NDArray[np.int64]) -> NDArray:
@@ -102,13 +105,11 @@ def _detail(image: NDArray, mask: NDArray[np.bool_]) -> NDArray:
 
 
 def _texture(image: NDArray, mask: NDArray[np.bool_], settings: Settings) -> NDArray:
-    """Return co-occurrence figures inside the tumour, averaged over four directions."""
+    """Return co-occurrence and run-length figures inside the tumour."""
     place = ndimage.find_objects(mask.astype(np.uint8))[0]
     grey = 1 + np.minimum((image[place] * settings.grey_levels).astype(np.uint8), settings.grey_levels - 1)
-    grey = np.where(mask[place], grey, 0)
-    pairs = graycomatrix(grey, settings.distances, ANGLES, settings.grey_levels + 1, symmetric=True)
-    inside = pairs[1:, 1:]  # level 0 is outside of the tumour
-    return np.concatenate([graycoprops(inside, texture).mean(axis=1) for texture in TEXTURES])
+    grey = np.where(mask[place], grey, 0).astype(np.uint8)
+    return np.concatenate([cooccurrence(grey, settings.grey_levels, settings.distances), run_lengths(grey)])
 
 
 def _difference(first: NDArray, second: NDArray) -> NDArray:

@@ -124,7 +124,26 @@ def test_regression_finds_the_planted_signal_and_only_where_it_is(built, run):
     assert scores[4] > 0.7
     assert scores[1] > 0.7
     assert scores[3] < 0.5
-    assert encoder.probabilities(patients.evaluation_slices(val), SEQUENCES) is None
+
+
+def test_trees_find_the_planted_signal_and_do_without_a_hidden_sequence(built, run):
+    patients, loaded = run.patients, method("radiomics").load(run)
+    val = patients.select("val") + patients.select("test")
+    slices, labels = patients.evaluation_slices(val), patients.labels(val)
+    answers = {shown: loaded.probabilities(slices, shown) for shown in (SEQUENCES, ("t1c",), ("t1", "t2", "flair"))}
+    for probabilities in answers.values():
+        np.testing.assert_allclose(probabilities.sum(1), 1)
+    assert matthews_corrcoef(labels, answers[SEQUENCES].argmax(1)) > 0.7
+    assert matthews_corrcoef(labels, answers["t1c",].argmax(1)) > 0.6
+    assert matthews_corrcoef(labels, answers["t1", "t2", "flair"].argmax(1)) < 0.5
+    np.testing.assert_array_equal(answers[SEQUENCES], built.encoder().probabilities(slices, SEQUENCES))
+
+
+def test_without_trees_there_is_the_regression_alone(run):
+    logistic = method("radiomics").build(dataclasses.replace(run, settings=Settings(classifier="logistic")))
+    slices = run.patients.evaluation_slices(run.patients.select("val"))
+    assert logistic.encoder().probabilities(slices, SEQUENCES) is None
+    assert logistic.select_by == "cls"
 
 
 def test_building_twice_gives_the_same_means_and_loading_gives_the_same_features(built, run):
@@ -136,7 +155,7 @@ def test_building_twice_gives_the_same_means_and_loading_gives_the_same_features
 
 
 def test_a_model_of_other_settings_or_none_is_refused(built, run, tmp_path):
-    with pytest.raises(UserError, match=r"model\.safetensors: holds no means of these features"):
+    with pytest.raises(UserError, match=r"model\.safetensors: holds no features of these settings"):
         method("radiomics").load(dataclasses.replace(run, settings=Settings(distances=[1])))
     with pytest.raises(UserError, match=r"run `mmdino train` again"):
         method("radiomics").load(dataclasses.replace(run, folder=tmp_path))
