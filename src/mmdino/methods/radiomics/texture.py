@@ -23,7 +23,7 @@ def run_lengths(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return ``RUNS`` (7,) of grey levels (H, W), 0 being outside; zeros where there is no pixel."""
     if not grey.any():
         return np.zeros(len(RUNS))
-    return np.mean([_figures(*_runs(line), np.count_nonzero(grey)) for line in _lines(grey)], axis=0)
+    return np.mean([_figures(*_runs(line), int(np.count_nonzero(grey))) for line in _lines(grey)], axis=0)
 
 
 def _lines(grey: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
