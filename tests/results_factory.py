@@ -125,6 +125,7 @@ def write_study(
     results = root / "results/made-up"
     for name, arm in arms.items():
         experiment = {"name": name, "title": arm.title or name, "question": f"What is {name} worth?"}
+        experiment["group"] = "main" if arm.method == "mm-dinov2" else "baseline"
         _yaml(root / f"config/experiments/{name}.yaml", experiment | {"method": arm.method, "readout": arm.readout})
         for seed in seeds if arm.skill is not None else ():
             _write_run(results / f"runs/{name}/seed-{seed}", name, arm, seed, val, test)

@@ -24,6 +24,7 @@ Out = Annotated[Path, typer.Option("--out", help="What is written.")]
 Experiment = Annotated[str, typer.Option("--experiment", help="An experiment of the study.")]
 Seed = Annotated[int, typer.Option("--seed", help="The run's seed.")]
 Splits = Annotated[Path, typer.Option("--splits", help="splits.tsv.")]
+Results = Annotated[Path, typer.Option("--results", help="results/<study>.")]
 SliceFolders = Annotated[list[Path], typer.Option("--slices", help="A cohort's slice bank; repeat for each cohort.")]
 
 
@@ -229,12 +230,42 @@ def oracle(
 
 
 @app.command(rich_help_panel=LOOK)
-def report(study: StudyFile, results: Annotated[Path, typer.Option("--results", help="results/<study>.")]) -> None:
-    """Build the report from the files that are there, also for a study that is half done."""
+def statistics(study: StudyFile, results: Results) -> None:
+    """Compute all intervals, tests and claims of a study from its predictions: results/<study>/statistics.json."""
     from mmdino.config import load_study
-    from mmdino.reporting.report import build_report
+    from mmdino.reporting.data import gather
+    from mmdino.reporting.statistics import estimate, write_statistics
 
-    typer.echo(build_report(load_study(study), results))
+    write_statistics(estimate(gather(load_study(study), results)), results)
+
+
+@app.command(rich_help_panel=LOOK)
+def tables(study: StudyFile, results: Results) -> None:
+    """Write the tables as TSV, Markdown and LaTeX, from the statistics."""
+    from mmdino.reporting.report import write_tables
+
+    write_tables(*_found(study, results))
+
+
+@app.command(rich_help_panel=LOOK)
+def figures(study: StudyFile, results: Results) -> None:
+    """Draw the figures as PDF, SVG and PNG, from the statistics."""
+    from mmdino.reporting.drawing import write_figures
+
+    write_figures(*_found(study, results))
+
+
+@app.command(rich_help_panel=LOOK)
+def report(
+    study: StudyFile,
+    results: Results,
+    page: Annotated[bool, typer.Option("--page", help="The page alone, from statistics and figures at hand.")] = False,
+) -> None:
+    """Build statistics, tables, figures and the report from the files that are there, also of a study half done."""
+    from mmdino.config import load_study
+    from mmdino.reporting.report import build_report, write_page
+
+    typer.echo(write_page(*_found(study, results)) if page else build_report(load_study(study), results))
 
 
 @app.command(rich_help_panel=LOOK)
@@ -276,6 +307,14 @@ def segmenter(
 
     write_cases(work, patients)
     train_segmenter(work, out, iterations=iterations)
+
+
+def _found(study: Path, results: Path):
+    from mmdino.config import load_study
+    from mmdino.reporting.data import gather
+    from mmdino.reporting.statistics import read_statistics
+
+    return gather(load_study(study), results), read_statistics(results)
 
 
 def _run(loaded, experiment: str, seed: int, slices: list[Path], splits: Path, folder: Path):

@@ -115,7 +115,7 @@ def test_a_comment_reruns_nothing_and_a_setting_its_experiment_alone(clone, stud
     path.write_text(text + "  eval_size: 112\n")
     _, output = snakemake(clone, "-n")
     path.write_text(text)
-    assert planned(output) == {"train", "predict", "evaluate", "report"}
+    assert planned(output) == {"train", "predict", "evaluate", "statistics", "tables", "figures", "report"}
     assert "starter-frozen" in output
     assert "mm-dinov2-0" not in output
 

@@ -38,7 +38,7 @@ rule manifest:
         ' --root "{params.root}" --out "{output}" > "{log}" 2>&1'
 
 
-rule preprocess:
+rule preprocess_shard:
     input:
         f"{RESULTS}/cohorts/{{cohort}}/manifest.tsv",
     output:

@@ -1,4 +1,8 @@
 # The study as Snakemake sees it: names, paths and settings, read through the light mmdino.config.
+import sys
+from itertools import takewhile
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 
 from mmdino.config import load_study
@@ -42,6 +46,30 @@ def runs_of(experiments, file):
     return [
         f"{RESULTS}/runs/{name}/seed-{seed}/{file}" for name in experiments for seed in LOADED.seeds(name)
     ]
+
+
+def metrics_at_hand(wildcards):
+    """Return the metrics of every default run, and of those runs on request that are there."""
+    more = runs_of([name for name in EXPERIMENTS if name not in LOADED.default], "metrics.json")
+    return runs_of(LOADED.default, "metrics.json") + [path for path in more if Path(path).exists()]
+
+
+def shown_as(name):
+    """Return what of an experiment the report's estimates depend on."""
+    experiment = LOADED.experiment(name)
+    return [experiment.title, experiment.group, experiment.readout, LOADED.seeds(name)]
+
+
+def said_of(target):
+    """Return the question of an experiment or of a file of variants; of a variant, its title."""
+    experiment = LOADED.experiment(TARGETS[target][0])
+    return experiment.question if target in LOADED.families else experiment.title
+
+
+def forced():
+    """Return what `--forcerun` names on the command line; Snakemake tells only after this file is read."""
+    words = sys.argv[sys.argv.index("--forcerun") + 1 :] if "--forcerun" in sys.argv else []
+    return list(takewhile(lambda word: not word.startswith("-"), words))
 
 
 def scans(wildcards):

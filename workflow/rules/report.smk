@@ -1,4 +1,9 @@
-# What people read.
+# What people read: estimates from the predictions, then tables, figures and the page from the estimates.
+from mmdino.config.environment import code_key
+
+PUBLISHED = "config/published.yaml"
+
+
 rule oracle:
     input:
         splits=f"{RESULTS}/splits.tsv",
@@ -13,16 +18,74 @@ rule oracle:
     params:
         study=STUDY_FILE,
         truth=options("truth"),
-        settings=as_text(STUDY.evaluation),
+        settings=STUDY.evaluation.bootstrap,
     shell:
         'python -m mmdino oracle --study "{params.study}" --splits "{input.splits}" {params.truth:q} --out "{output}" > "{log}" 2>&1'
 
 
-rule report:
+# Of the default arms, and of those on request that have been run.
+rule statistics:
     input:
-        metrics=runs_of(LOADED.default, "metrics.json"),
+        metrics=metrics_at_hand,
         preprocessed=expand(f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv", cohort=COHORTS),
         oracle=[f"{RESULTS}/truth/oracle.json"] if PHANTOMS else [],
+    output:
+        f"{RESULTS}/statistics.json",
+    log:
+        f"{RESULTS}/logs/statistics.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        study=STUDY_FILE,
+        reference=STUDY.reference,
+        settings=as_text(STUDY.evaluation),
+        experiments={name: shown_as(name) for name in EXPERIMENTS},
+    shell:
+        'python -m mmdino statistics --study "{params.study}" --results "$(dirname "{output}")" > "{log}" 2>&1'
+
+
+rule tables:
+    input:
+        statistics=f"{RESULTS}/statistics.json",
+        published=PUBLISHED,
+    output:
+        directory(f"{RESULTS}/tables"),
+    log:
+        f"{RESULTS}/logs/tables.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        study=STUDY_FILE,
+        code=code_key("reporting", leave_out="reporting/figures"),
+    shell:
+        'python -m mmdino tables --study "{params.study}" --results "$(dirname "{output}")" > "{log}" 2>&1'
+
+
+rule figures:
+    input:
+        f"{RESULTS}/statistics.json",
+    output:
+        directory(f"{RESULTS}/figures"),
+    log:
+        f"{RESULTS}/logs/figures.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        study=STUDY_FILE,
+        code=code_key("reporting/figures"),
+    shell:
+        'python -m mmdino figures --study "{params.study}" --results "$(dirname "{output}")" > "{log}" 2>&1'
+
+
+rule report:
+    input:
+        statistics=f"{RESULTS}/statistics.json",
+        published=PUBLISHED,
+        tables=f"{RESULTS}/tables",
+        figures=f"{RESULTS}/figures",
     output:
         report(
             f"{RESULTS}/report.html",
@@ -37,6 +100,12 @@ rule report:
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY),
-        experiments={name: LOADED.experiment(name).model_dump() for name in EXPERIMENTS},
+        questions={name: LOADED.experiment(name).question for name in EXPERIMENTS},
+        code=code_key("reporting", leave_out="reporting/figures"),
     shell:
-        'python -m mmdino report --study "{params.study}" --results "$(dirname "{output}")" > "{log}" 2>&1'
+        'python -m mmdino report --page --study "{params.study}" --results "$(dirname "{output}")" > "{log}" 2>&1'
+
+
+# A failed arm stops no other (keep-going), and the report is built without it and says so.
+onerror:
+    shell(f'python -m mmdino report --study "{STUDY_FILE}" --results "{RESULTS}" || true')

@@ -1,8 +1,13 @@
-"""Which Python the workflow's rules run."""
+"""Which Python the workflow's rules run, and which of the package's code their results depend on."""
 
+import ast
 import os
 import sys
 from pathlib import Path
+
+from mmdino.files import content_key
+
+PACKAGE = Path(__file__).parents[1]
 
 
 def use_this_python() -> None:
@@ -12,4 +17,23 @@ def use_this_python() -> None:
     comes before it in PATH and finds the package through PYTHONPATH.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+    os.environ["PYTHONPATH"] = str(PACKAGE.parent)
+
+
+def code_key(folder: str, leave_out: str = "") -> str:
+    """Return a key of a folder of the package, by which a rule runs again when its code changes.
+
+    Comments and layout of Python files don't count; other files count byte by byte.
+
+    Args:
+        folder: below ``src/mmdino``, e.g. ``reporting``.
+        leave_out: a folder below it that doesn't count.
+    """
+    paths = [path for path in sorted((PACKAGE / folder).rglob("*")) if path.suffix in (".py", ".html", ".css", ".js")]
+    counted = [path for path in paths if not leave_out or PACKAGE / leave_out not in path.parents]
+    return content_key([[path.relative_to(PACKAGE).as_posix(), _meaning(path)] for path in counted])
+
+
+def _meaning(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    return ast.dump(ast.parse(text)) if path.suffix == ".py" else text

@@ -1,4 +1,4 @@
-"""Resampling of patients, stratified by class: the one source of every interval and paired comparison."""
+"""Resampling of patients, stratified by class, and exchanging of two arms' answers: every interval, every test."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,18 @@ def interval(values: NDArray) -> tuple[float, float]:
     """Return the 95 % percentile interval of replicates (B,)."""
     low, high = np.quantile(np.asarray(values, np.float64), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def exchanges(patients: int, permutations: int, seed: int = 0) -> NDArray[np.float32]:
+    """Return (N, B) of 0 and 1: whose answers two arms exchange in each permutation."""
+    rng = np.random.default_rng([seed, 5000])
+    return rng.integers(0, 2, (patients, permutations)).astype(np.float32)
+
+
+def permutation_p(difference: float, permuted: NDArray) -> float:
+    """Return the two-sided p of a difference among those of permutations (Phipson and Smyth 2010: never 0)."""
+    as_large = np.abs(permuted) >= abs(difference) - 1e-9
+    return float((as_large.sum() + 1) / (len(permuted) + 1))
 
 
 def two_sided_p(differences: NDArray) -> float:

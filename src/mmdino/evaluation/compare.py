@@ -1,67 +1,154 @@
-"""An arm's figure over its seeds, and the paired difference of two arms on the same patients."""
+"""An arm's figures over its seeds, and the paired difference of two arms on the same patients.
 
-from collections.abc import Sequence
+An arm is given as its runs (one a seed); a run as its cases: the answers over which its MCC is averaged, usually one,
+or for instance one for each missing sequence. Two kinds of chance are kept apart: which patients were tested (the
+bootstrap; what is said about these trained networks) and which seeds were drawn (their spread); a claim about the
+method faces the sum of both.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from mmdino.evaluation.bootstrap import interval, resample, resampled_confusion, two_sided_p
-from mmdino.evaluation.metrics import confusion, mcc
+from mmdino.evaluation.bootstrap import (
+    LEVEL,
+    exchanges,
+    interval,
+    permutation_p,
+    resample,
+    resampled_confusion,
+    two_sided_p,
+)
+from mmdino.evaluation.metrics import METRICS, confusion, mcc, points, resampled
 from mmdino.evaluation.predictions import Answers
 from mmdino.tables import CLASSES
+
+POWER = 0.8
+Run = Sequence[Answers]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds with its 95 % interval over patients.
+    """A mean over seeds.
 
     Attributes:
-        value: mean over the seeds.
-        low: lower end of the interval (patients resampled, seeds kept).
+        value: the mean.
+        low: lower end of its 95 % interval over patients (resampled; the seeds are kept).
         high: upper end.
-        deviation: standard deviation between seeds; None for a single seed.
         n: patients.
-        runs: how many runs the mean is over.
-        p: two-sided p against 0, for differences.
+        runs: seeds.
+        patient_error: standard error over patients.
+        deviation: standard deviation between seeds; None for a single seed and for differences.
+        seed_error: standard error over seeds; None where a single seed tells nothing of it.
+        total_low: lower end of the 95 % interval over patients and seeds (the sum of both variances; Student's t with
+            Satterthwaite's degrees of freedom); None as above.
+        total_high: upper end.
     """
 
     value: float
     low: float
     high: float
-    deviation: float | None
     n: int
     runs: int
-    p: float | None = None
+    patient_error: float = math.nan
+    deviation: float | None = None
+    seed_error: float | None = None
+    total_low: float | None = None
+    total_high: float | None = None
 
 
-def arm_mcc(runs: Sequence[Answers], replicates: int) -> Estimate | None:
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """An arm's MCC minus another's, on the same patients.
+
+    Attributes:
+        p: two-sided, by permutation: each patient's answers of the two arms are exchanged or not.
+        p_bootstrap: two-sided, by the paired bootstrap.
+        p_holm: ``p`` corrected by Holm's method for the other differences of the same table; None outside of a table.
+        detectable: the smallest true difference that a test on as many patients finds four times in five.
+    """
+
+    p: float = math.nan
+    p_bootstrap: float = math.nan
+    p_holm: float | None = None
+    detectable: float = math.nan
+
+    def not_inferior(self, margin: float) -> bool:
+        """Return whether the arm is worse by less than ``margin``: the lower end of its interval lies above −margin.
+
+        The interval is that over patients and seeds, where there are several seeds, else over patients.
+        """
+        return (self.low if self.total_low is None else self.total_low) > -margin
+
+
+Kind = TypeVar("Kind", bound=Estimate)
+
+
+def arm_mcc(runs: Sequence[Run], replicates: int) -> Estimate | None:
     """Return an arm's MCC over its seeds; None where fewer than two classes have a patient."""
     runs = _shared(runs)
-    if not runs or len(np.unique(runs[0].truth)) < 2:
+    if not runs or len(np.unique(runs[0][0].truth)) < 2:
         return None
-    points, drawn = _points(runs), _replicates(runs, _weights(runs[0].truth.tobytes(), replicates))
-    return _estimate(points, drawn, len(runs[0]))
+    values = _points(runs)
+    weights = _weights(runs[0][0].truth.tobytes(), replicates)
+    return _estimate(Estimate, values.mean(), _replicates(runs, weights), runs, [values])
 
 
-def paired_difference(runs: Sequence[Answers], others: Sequence[Answers], replicates: int) -> Estimate | None:
+def arm_metrics(runs: Sequence[Run], replicates: int) -> dict[str, Estimate]:
+    """Return an arm's every metric over its seeds, of runs with one case; empty where a class has no patient."""
+    runs = _shared(runs)
+    if not runs or len(np.unique(runs[0][0].truth)) < len(CLASSES):
+        return {}
+    answers = [run[0] for run in runs]
+    weights = _weights(answers[0].truth.tobytes(), replicates)
+    values = [points(one.truth, one.probabilities) for one in answers]
+    drawn = [resampled(one.truth, one.probabilities, weights) for one in answers]
+    found = {}
+    for name in METRICS:
+        each = np.array([value[name] for value in values])
+        found[name] = _estimate(Estimate, each.mean(), np.mean([one[name] for one in drawn], axis=0), runs, [each])
+    return found
+
+
+def paired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: int) -> Difference | None:
     """Return MCC of ``runs`` minus MCC of ``others``, each a mean over its runs, on the patients that all share.
 
-    The runs are an arm's seeds, or its seeds under several sets of sequences. Both sides are evaluated on the same
-    resampled patients, so what they have in common cancels out.
+    Both sides are evaluated on the same resampled patients, so what they have in common cancels out.
     """
     if not runs or not others:
         return None
     shared = _shared([*runs, *others])
-    if len(np.unique(shared[0].truth)) < 2:
+    truth = shared[0][0].truth
+    if len(np.unique(truth)) < 2:
         return None
     ours, theirs = shared[: len(runs)], shared[len(runs) :]
-    weights = _weights(shared[0].truth.tobytes(), replicates)
+    weights = _weights(truth.tobytes(), replicates)
     drawn = _replicates(ours, weights) - _replicates(theirs, weights)
     value = float(_points(ours).mean() - _points(theirs).mean())
-    low, high = interval(drawn)
-    return Estimate(value, low, high, None, len(shared[0]), min(len(ours), len(theirs)), two_sided_p(drawn))
+    error = float(drawn.std(ddof=1))
+    return _estimate(
+        Difference,
+        value,
+        drawn,
+        ours if len(ours) < len(theirs) else theirs,
+        [_points(ours), _points(theirs)],
+        p=permutation_p(value, _permuted(ours, theirs, replicates)),
+        p_bootstrap=two_sided_p(drawn),
+        detectable=float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)) * error,
+    )
+
+
+def holm(values: Iterable[float]) -> list[float]:
+    """Return p-values corrected for their number by Holm's method."""
+    given = list(values)
+    return [float(p) for p in multipletests(given, method="holm")[1]] if given else []
 
 
 @lru_cache(maxsize=4)
@@ -70,29 +157,68 @@ def _weights(truth: bytes, replicates: int) -> NDArray[np.float32]:
     return resample(np.frombuffer(truth, np.int64), replicates)
 
 
-def _estimate(points: NDArray, drawn: NDArray, patients: int) -> Estimate:
+def _estimate(
+    kind: type[Kind], value: float, drawn: NDArray, runs: Sequence[Run], sides: list[NDArray], **more: float
+) -> Kind:
+    """Return the estimate of a mean, or of a difference of the means of two ``sides`` (each: values by seed)."""
     low, high = interval(drawn)
-    deviation = float(points.std(ddof=1)) if len(points) > 1 else None
-    return Estimate(float(points.mean()), low, high, deviation, patients, len(points))
+    error = float(drawn.std(ddof=1))
+    fields: dict = {"n": len(runs[0][0]), "runs": len(runs), "patient_error": error, **more}
+    if all(len(side) > 1 for side in sides):
+        parts = [side.var(ddof=1) / len(side) for side in sides]
+        total = math.sqrt(error**2 + sum(parts))
+        freedom = sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides))
+        reach = total * float(stats.t.ppf((1 + LEVEL) / 2, total**4 / freedom if freedom else math.inf))
+        fields |= {"seed_error": math.sqrt(sum(parts)), "total_low": value - reach, "total_high": value + reach}
+        if len(sides) == 1:
+            fields["deviation"] = float(sides[0].std(ddof=1))
+    return kind(value=float(value), low=low, high=high, **fields)
 
 
-def _points(runs: Sequence[Answers]) -> NDArray[np.float64]:
-    return np.array([float(mcc(confusion(run.truth, run.predicted, len(CLASSES)))) for run in runs])
+def _points(runs: Sequence[Run]) -> NDArray[np.float64]:
+    """Return each run's MCC, the mean over its cases."""
+    return np.array([np.mean([mcc(confusion(a.truth, a.predicted, len(CLASSES))) for a in run]) for run in runs])
 
 
-def _replicates(runs: Sequence[Answers], weights: NDArray[np.float32]) -> NDArray[np.float64]:
+def _replicates(runs: Sequence[Run], weights: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return (B,) the mean MCC over the runs in each replicate."""
-    each = [mcc(resampled_confusion(run.truth, run.predicted, weights, len(CLASSES))) for run in runs]
-    return np.mean(each, axis=0)
+    return _mean(runs, lambda case: mcc(resampled_confusion(case.truth, case.predicted, weights, len(CLASSES))))
 
 
-def _shared(runs: Sequence[Answers]) -> list[Answers]:
+def _mean(runs: Sequence[Run], score: Callable[[Answers], NDArray]) -> NDArray[np.float64]:
+    return np.mean([np.mean([score(case) for case in run], axis=0) for run in runs], axis=0)
+
+
+def _permuted(ours: Sequence[Run], theirs: Sequence[Run], permutations: int) -> NDArray[np.float64]:
+    """Return (B,) the difference of mean MCC with the two arms' answers exchanged for a random half of the patients.
+
+    A patient's answers are exchanged in all seeds and cases at once. Seed stands against seed; the arm with fewer
+    seeds is repeated until both have equally many.
+    """
+    rounds = math.lcm(len(ours), len(theirs))
+    swapped = exchanges(len(ours[0][0]), permutations).T
+    differences = []
+    for turn in range(rounds):
+        for mine, other in zip(ours[turn % len(ours)], theirs[turn % len(theirs)]):
+            own, their = _cells(mine), _cells(other)
+            moved = swapped @ (their - own)
+            gap = mcc((own.sum(axis=0) + moved).reshape(-1, len(CLASSES), len(CLASSES)))
+            differences.append(gap - mcc((their.sum(axis=0) - moved).reshape(-1, len(CLASSES), len(CLASSES))))
+    return np.mean(differences, axis=0)
+
+
+def _cells(answers: Answers) -> NDArray[np.float32]:
+    """Return (N, 9), 1 in each patient's cell of the confusion matrix."""
+    return np.eye(len(CLASSES) ** 2, dtype=np.float32)[answers.truth * len(CLASSES) + answers.predicted]
+
+
+def _shared(runs: Sequence[Run]) -> list[list[Answers]]:
     """Return the runs restricted to the patients that all of them have, in the same order."""
     if not runs:
         return []
-    common = reduce(np.intersect1d, [run.subjects for run in runs])
-    kept = []
-    for run in runs:
-        rows = np.isin(run.subjects, common)
-        kept.append(Answers(run.subjects[rows], run.truth[rows], run.probabilities[rows]))
-    return kept
+    common = reduce(np.intersect1d, [case.subjects for run in runs for case in run])
+    return [[_only(case, np.isin(case.subjects, common)) for case in run] for run in runs]
+
+
+def _only(answers: Answers, rows: NDArray[np.bool_]) -> Answers:
+    return Answers(answers.subjects[rows], answers.truth[rows], answers.probabilities[rows])

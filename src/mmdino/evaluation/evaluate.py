@@ -1,6 +1,5 @@
 """``metrics.json``: every metric of a run by split, set of sequences, protocol and read-out, with intervals."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mmdino.evaluation.bootstrap import LEVEL, interval, resample, resampled_confusion
-from mmdino.evaluation.metrics import balanced_accuracy, confusion, macro_auroc, macro_f1, mcc
+from mmdino.evaluation.metrics import METRICS, confusion, mcc, points, resampled
 from mmdino.evaluation.predictions import Answers, group, read_predictions
 from mmdino.files import file_digest, write_json
 from mmdino.tables import CLASSES
 
-VERSION = 1
-FROM_COUNTS: dict[str, Callable] = {"mcc": mcc, "balanced_accuracy": balanced_accuracy, "f1": macro_f1}
-METRICS = ("mcc", "balanced_accuracy", "auroc", "f1")
+VERSION = 2
 
 
 def evaluate(predictions: Path | str, out: Path | str, replicates: int = 2000) -> None:
@@ -45,7 +42,7 @@ def measure_all(frame: pd.DataFrame, replicates: int) -> dict[str, Any]:
 def measure(answers: Answers, weights: NDArray[np.float32]) -> dict[str, Any]:
     """Return n, confusion counts (rows true) and each metric as value, low and high, or None with a ``reason``.
 
-    MCC needs two classes among the patients; balanced accuracy, AUROC and F1 are means over all classes and need each.
+    MCC needs two classes among the patients, every other metric all of them.
     """
     counts = confusion(answers.truth, answers.predicted, len(CLASSES))
     absent = [name for name, there in zip(CLASSES, counts.sum(axis=1)) if not there]
@@ -53,20 +50,17 @@ def measure(answers: Answers, weights: NDArray[np.float32]) -> dict[str, Any]:
     result.update(dict.fromkeys(METRICS))
     if len(absent) >= len(CLASSES) - 1:
         return result
-    drawn = resampled_confusion(answers.truth, answers.predicted, weights, len(CLASSES))
-    result["mcc"] = _with_interval(mcc(counts), mcc(drawn))
     if absent:
-        return result
-    for name, function in FROM_COUNTS.items():
-        result[name] = _with_interval(function(counts), function(drawn))
-    area = macro_auroc(answers.truth, answers.probabilities)
-    result["auroc"] = _with_interval(area, macro_auroc(answers.truth, answers.probabilities, weights))
-    return result
+        drawn = resampled_confusion(answers.truth, answers.predicted, weights, len(CLASSES))
+        return result | {"mcc": _with_interval(float(mcc(counts)), mcc(drawn))}
+    values = points(answers.truth, answers.probabilities)
+    replicates = resampled(answers.truth, answers.probabilities, weights)
+    return result | {name: _with_interval(values[name], replicates[name]) for name in METRICS}
 
 
-def _with_interval(value: Any, replicates: NDArray) -> dict[str, float]:
+def _with_interval(value: float, replicates: NDArray) -> dict[str, float]:
     low, high = interval(replicates)
-    return {"value": float(value), "low": low, "high": high}
+    return {"value": value, "low": low, "high": high}
 
 
 def _reason(absent: list[str]) -> str:

@@ -1,58 +1,130 @@
-"""Point metrics, vectorised over leading axes so that a bootstrap is one call; equal to scikit-learn's to 1e-9."""
+"""Metrics of class probabilities: point values by scikit-learn; over resamples of the patients ours, vectorised."""
 
 from typing import Any
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
+from sklearn import metrics as sk
 
 from mmdino.models.scores import confusion, mcc
+from mmdino.tables import CLASSES
 
 Counts = NDArray[Any]
-__all__ = ["balanced_accuracy", "confusion", "macro_auroc", "macro_f1", "mcc"]
+LABELS = list(range(len(CLASSES)))
+BY_CLASS = tuple(f"{kind}_{name}" for kind in ("sensitivity", "specificity") for name in CLASSES)
+METRICS = ("mcc", "balanced_accuracy", "auroc", "auroc_ovo", "f1", *BY_CLASS, "brier", "log_loss", "ece")
+BINS = 15  # of the calibration error, as Guo et al. 2017
+__all__ = ["BY_CLASS", "METRICS", "calibration_error", "confusion", "mcc", "points", "resampled"]
 
 
-def balanced_accuracy(counts: Counts) -> Counts:
-    """Return the mean of the classes' sensitivities, in 0…1; every class must have a patient."""
-    counts = np.asarray(counts, dtype=np.float64)
-    return (np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis=-1)).mean(axis=-1)
+def points(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
+    """Return every metric of ``METRICS``; each class must have a patient.
 
-
-def macro_f1(counts: Counts) -> Counts:
-    """Return the mean of the classes' F1, in 0…1; 0 for a class that is neither there nor predicted."""
-    counts = np.asarray(counts, dtype=np.float64)
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    named = counts.sum(axis=-1) + counts.sum(axis=-2)
-    return np.divide(2 * hits, named, out=np.zeros_like(hits), where=named > 0).mean(axis=-1)
-
-
-def macro_auroc(truth: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray | None = None) -> Counts:
-    """Return the mean over classes of the one-against-rest area under the ROC curve, in 0…1.
+    Ranges: MCC −1…1; Brier (the sum over classes, not halved) 0…2; log-loss 0…∞; all others 0…1. ``auroc`` is the
+    macro mean of one class against the rest (Hanley and McNeil), ``auroc_ovo`` of one against one (Hand and Till).
 
     Args:
-        truth: (N,) int; every class must have a patient.
-        probabilities: (N, K).
-        weights: (N, B), how often each patient stands in each of B resamples; None: once.
-
-    Returns:
-        (B,), or a scalar array without weights.
+        truth: (N,) index into ``tables.CLASSES``.
+        probabilities: (N, 3), rows sum to 1.
     """
-    alone = weights is None
-    drawn = np.ones((len(truth), 1)) if weights is None else weights
-    areas = [_auroc(truth == k, probabilities[:, k], drawn) for k in range(probabilities.shape[1])]
-    mean = np.mean(areas, axis=0)
-    return mean[0] if alone else mean
+    predicted = probabilities.argmax(axis=1)
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        sensitivity = sk.recall_score(truth, predicted, labels=LABELS, average=None, zero_division=0)
+        true_negative, false_positive = sk.multilabel_confusion_matrix(truth, predicted, labels=LABELS)[:, 0].T
+        specificity = true_negative / (true_negative + false_positive)
+        return {
+            "mcc": float(sk.matthews_corrcoef(truth, predicted)),
+            "balanced_accuracy": float(sk.balanced_accuracy_score(truth, predicted)),
+            "auroc": float(sk.roc_auc_score(truth, probabilities, labels=LABELS, multi_class="ovr")),
+            "auroc_ovo": float(sk.roc_auc_score(truth, probabilities, labels=LABELS, multi_class="ovo")),
+            "f1": float(sk.f1_score(truth, predicted, labels=LABELS, average="macro", zero_division=0)),
+            **dict(zip(BY_CLASS, map(float, [*sensitivity, *specificity]))),
+            "brier": float(sk.brier_score_loss(truth, probabilities, labels=LABELS)),
+            "log_loss": float(sk.log_loss(truth, probabilities, labels=LABELS)),
+            "ece": calibration_error(truth, probabilities),
+        }
 
 
-def _auroc(positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: NDArray) -> Counts:
-    """Return the share of (positive, negative) pairs in the right order, by ranks; a tie counts half."""
-    order = np.argsort(scores, kind="stable")
-    scores, positive = scores[order], positive[order]
-    starts = np.flatnonzero(np.r_[True, scores[1:] != scores[:-1]])
-    group = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(scores)]))  # of equal scores
-    negatives = np.cumsum(weights[order[~positive]], axis=0)
-    before = np.searchsorted(group[~positive], group[positive], side="left")  # negatives below each positive
-    upto = np.searchsorted(group[~positive], group[positive], side="right")  # and those that tie with it
-    padded = np.concatenate([np.zeros_like(negatives[:1]), negatives])
-    drawn = weights[order[positive]]
-    right = (drawn * padded[before]).sum(axis=0) + (drawn * padded[upto]).sum(axis=0)
-    return right / 2 / (drawn.sum(axis=0, dtype=np.float64) * negatives[-1])
+def resampled(
+    truth: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float32]
+) -> dict[str, NDArray]:
+    """Return every metric in each of B resamples (B,); every class must have a patient in each.
+
+    Args:
+        truth: (N,).
+        probabilities: (N, 3).
+        weights: (N, B), how often each patient stands in each resample.
+    """
+    cells = _cells(truth, probabilities.argmax(axis=1))
+    losses, gaps = _losses(truth, probabilities), _gaps(truth, probabilities)
+    summed = weights.T @ np.concatenate([cells, losses, gaps], axis=1).astype(np.float32)  # one product for all
+    counts = summed[:, : cells.shape[1]].reshape(-1, len(CLASSES), len(CLASSES)).astype(np.float64)
+    total, hits = counts.sum(axis=(1, 2)), np.diagonal(counts, axis1=1, axis2=2)
+    true, named = counts.sum(axis=2), counts.sum(axis=1)
+    sensitivity, specificity = hits / true, 1 - (named - hits) / (total[:, None] - true)
+    brier, log_loss = summed[:, cells.shape[1] :][:, :2].T / total
+    error = np.abs(summed[:, -BINS:]).sum(axis=1) / total
+    rest, pairs = _areas(truth, probabilities, weights)
+    return {
+        "mcc": mcc(counts),
+        "balanced_accuracy": sensitivity.mean(axis=1),
+        "auroc": rest,
+        "auroc_ovo": pairs,
+        "f1": (2 * hits / np.maximum(true + named, 1)).mean(axis=1),
+        **dict(zip(BY_CLASS, [*sensitivity.T, *specificity.T])),
+        "brier": brier,
+        "log_loss": log_loss,
+        # Resampling adds calibration error of its own, so that the replicates are centred on the value.
+        "ece": np.maximum(error - error.mean() + calibration_error(truth, probabilities), 0),
+    }
+
+
+def calibration_error(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    """Return the expected calibration error of the named class, over bins of equal width (Guo et al. 2017)."""
+    return float(np.abs(_gaps(truth, probabilities).sum(axis=0)).sum() / len(truth))
+
+
+def _cells(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (N, 9), 1 in each patient's cell of the confusion matrix."""
+    return np.eye(len(CLASSES) ** 2)[truth * len(CLASSES) + predicted]
+
+
+def _losses(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (N, 2): each patient's Brier score and log-loss."""
+    least = np.finfo(np.float64).eps  # as scikit-learn
+    given = probabilities[np.arange(len(truth)), truth].clip(least, 1 - least)
+    return np.c_[((probabilities - np.eye(len(CLASSES))[truth]) ** 2).sum(axis=1), -np.log(given)]
+
+
+def _gaps(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (N, BINS): by how much each patient's answer is better than its confidence, in the confidence's bin."""
+    confidence = probabilities.max(axis=1)
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = np.zeros((len(truth), BINS))
+    gaps[np.arange(len(truth)), place] = (probabilities.argmax(axis=1) == truth) - confidence
+    return gaps
+
+
+def _areas(
+    truth: NDArray[np.int64], probabilities: NDArray[np.float64], weights: NDArray[np.float32]
+) -> tuple[NDArray, NDArray]:
+    """Return macro AUROC (B,) of one against the rest and of one against one.
+
+    An area is the share of pairs (of the class, of another) in the right order; a tie counts half. Both means are made
+    from the same shares.
+    """
+    rest, pairs = [], []
+    for k in LABELS:
+        mine, right, size = weights[truth == k], np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
+        for j in LABELS:
+            if j != k:
+                theirs = weights[truth == j]
+                high, low = probabilities[truth == k, k][:, None], probabilities[truth == j, k][None]
+                ordered = (high > low) + np.float32(0.5) * (high == low)
+                share = ((ordered @ theirs) * mine).sum(axis=0, dtype=np.float64)
+                number = mine.sum(axis=0, dtype=np.float64) * theirs.sum(axis=0, dtype=np.float64)
+                pairs.append(share / number)
+                right, size = right + share, size + number
+        rest.append(right / size)
+    return np.mean(rest, axis=0), np.mean(pairs, axis=0)

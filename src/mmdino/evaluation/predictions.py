@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -90,17 +90,15 @@ class Place(NamedTuple):
 def group(frame: pd.DataFrame) -> dict[Place, Answers]:
     """Return the answers about labelled patients by place; a place without a labelled patient has empty ones."""
     index = {name: number for number, name in enumerate(CLASSES)}
-    truth = frame["label"].map(index).fillna(-1).to_numpy(np.int64)
+    truth = np.asarray(frame["label"].map(index).fillna(-1), np.int64)
     subjects = frame["subject"].to_numpy(object)
     probabilities = frame[PROBABILITIES].to_numpy(np.float64)
-    order = np.argsort(subjects.astype(str), kind="stable")
-    codes = frame.groupby(list(Place._fields), sort=False).ngroup().to_numpy()[order]
+    by_place: Any = frame.groupby(list(Place._fields), sort=False).indices
     found = {}
-    for code in range(codes.max() + 1 if len(codes) else 0):
-        rows = order[codes == code]
-        place = Place(*frame.iloc[rows[0]][list(Place._fields)])
-        rows = rows[truth[rows] >= 0]
-        found[place] = Answers(subjects[rows], truth[rows], probabilities[rows])
+    for place, rows in by_place.items():
+        known = np.asarray(rows[truth[rows] >= 0], np.int64)
+        ordered = known[np.argsort(subjects[known].astype(str), kind="stable")]
+        found[Place(*place)] = Answers(subjects[ordered], truth[ordered], probabilities[ordered])
     return found
 
 

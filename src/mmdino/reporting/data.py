@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmdino.config import Experiment
+from mmdino.config.experiment import Experiment, Group
 from mmdino.config.study import LoadedStudy
 from mmdino.errors import UserError
 from mmdino.evaluation.predictions import Answers, Place, group, read_predictions, select
@@ -48,6 +48,7 @@ class Arm:
 
     experiment: Experiment
     runs: list[RunFiles]
+    tuning: dict[str, Any] = field(default_factory=dict)  # tuning/<experiment>/best.json, or empty
 
     @property
     def name(self) -> str:
@@ -68,6 +69,11 @@ class Arm:
     def done(self) -> list[RunFiles]:
         """Return the runs that have predictions."""
         return [run for run in self.runs if run.answers]
+
+    @property
+    def started(self) -> bool:
+        """Return whether any of its runs has left a trace."""
+        return any(run.answers or run.record or len(run.log) for run in self.runs)
 
     @property
     def problem(self) -> str:
@@ -131,6 +137,15 @@ class StudyFiles:
         """Return an arm by its experiment's name."""
         return next((arm for arm in self.arms if arm.name == name), None)
 
+    def named(self, name: str) -> Arm:
+        """Return an arm that the study is known to have."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def shown(self, *groups: Group) -> list[Arm]:
+        """Return the arms (of some groups) that the study runs by default, or that somebody has started."""
+        known = [arm for arm in self.arms if not groups or arm.experiment.group in groups]
+        return [arm for arm in known if arm.name in self.study.default or arm.started]
+
     def titled(self, text: str) -> str:
         """Return a heading of a result, which in a phantom study says so."""
         return f"{text} (phantom)" if self.phantom else text
@@ -150,7 +165,11 @@ def gather(study: LoadedStudy, results: Path) -> StudyFiles:
     broken: list[str] = []
     cohorts = list(study.study.cohorts)
     arms = [
-        Arm(experiment, [_run(results / "runs" / name / f"seed-{seed}", seed) for seed in study.seeds(name)])
+        Arm(
+            experiment,
+            [_run(results / "runs" / name / f"seed-{seed}", seed) for seed in study.seeds(name)],
+            _read(read_json, results / "tuning" / name / "best.json", broken) or {},
+        )
         for name, experiment in study.experiments.items()
     ]
     folders = {name: results / "cohorts" / name for name in cohorts}

@@ -1,13 +1,15 @@
 """The figures of the report, each computed from predictions alone."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdino.evaluation.compare import Estimate, arm_mcc, paired_difference
-from mmdino.evaluation.metrics import balanced_accuracy, confusion, macro_auroc, macro_f1
-from mmdino.evaluation.predictions import Answers
+from mmdino.evaluation.compare import Difference, Estimate, Run, arm_mcc, arm_metrics, holm, paired_difference
+from mmdino.evaluation.metrics import confusion
+from mmdino.evaluation.predictions import Answers, Place, select
+from mmdino.evaluation.random_missing import RATES, SETS, randomly_missing
 from mmdino.evaluation.subsets import ALL, SUBSETS, without
 from mmdino.reporting.data import Arm, StudyFiles
 from mmdino.tables import CLASSES, SEQUENCES, sequence_set
@@ -17,51 +19,94 @@ ONE_MISSING = {name: without(name) for name in SEQUENCES}
 
 @dataclass(frozen=True)
 class MainRow:
-    """An arm's line of the main table (external test, all sequences); what cannot be computed is None."""
+    """An arm on the external test with all sequences: every metric that can be computed, and against the reference."""
 
-    arm: Arm
-    mcc: Estimate | None
-    balanced_accuracy: float | None
-    auroc: float | None
-    f1: float | None
-    difference: Estimate | None  # to the reference arm
-    cpu_seconds: float | None
+    arm: str
+    metrics: dict[str, Estimate]
+    difference: Difference | None
+
+    @property
+    def mcc(self) -> Estimate | None:
+        """Return its MCC, None where there is none."""
+        return self.metrics.get("mcc")
+
+
+@dataclass(frozen=True)
+class ReadoutRow:
+    """MCC of one of an arm's read-outs, on validation and on the external test."""
+
+    arm: str
+    readout: str
+    val: Estimate | None
+    test: Estimate | None
 
 
 @dataclass(frozen=True)
 class Cell:
     """MCC of an arm under one set of sequences and one protocol."""
 
-    arm: Arm
+    arm: str
     sequences: str
     protocol: str
     mcc: Estimate
 
 
-def main_rows(data: StudyFiles) -> list[MainRow]:
-    """Return a row an arm, in the study's order."""
-    return [_main_row(data, arm) for arm in data.arms]
+@dataclass(frozen=True)
+class RandomCell:
+    """MCC of an arm whose patients lack each sequence with probability ``rate``."""
+
+    arm: str
+    protocol: str
+    rate: float
+    mcc: Estimate
+
+
+def main_rows(data: StudyFiles, arms: Sequence[Arm]) -> list[MainRow]:
+    """Return a row an arm; the differences to the reference are corrected for their number by Holm's method."""
+    rows = [_main_row(data, arm) for arm in arms]
+    compared = [row for row in rows if row.difference]
+    corrected = dict(zip((row.arm for row in compared), holm(row.difference.p for row in compared if row.difference)))
+    return [
+        replace(row, difference=replace(row.difference, p_holm=corrected[row.arm])) if row.difference else row
+        for row in rows
+    ]
 
 
 def _main_row(data: StudyFiles, arm: Arm) -> MainRow:
-    runs = arm.answers("test")
+    runs = whole(arm)
+    metrics = arm_metrics(runs, data.replicates)
+    if not metrics:  # a class has no patient
+        mcc = arm_mcc(runs, data.replicates)
+        metrics = {"mcc": mcc} if mcc else {}
     difference = None
     if data.reference is not None and arm is not data.reference:
-        difference = paired_difference(runs, data.reference.answers("test"), data.replicates)
-    seconds = [run.record["cpu_seconds"] for run in arm.runs if "cpu_seconds" in run.record]
-    means = _means(runs)
-    return MainRow(
-        arm, arm_mcc(runs, data.replicates), *means, difference, float(np.mean(seconds)) if seconds else None
-    )
+        difference = paired_difference(runs, whole(data.reference), data.replicates)
+    return MainRow(arm.name, metrics, difference)
 
 
-def _means(runs: list[Answers]) -> tuple[float | None, float | None, float | None]:
-    """Return balanced accuracy, AUROC and F1, means over runs; None where a class has no patient."""
-    if not runs or any(len(np.unique(run.truth)) < len(CLASSES) for run in runs):
-        return None, None, None
-    counts = np.array([counted(run) for run in runs])
-    areas = [macro_auroc(run.truth, run.probabilities) for run in runs]
-    return float(balanced_accuracy(counts).mean()), float(np.mean(areas)), float(macro_f1(counts).mean())
+def whole(arm: Arm) -> list[Run]:
+    """Return an arm's runs on the external test with all four sequences."""
+    return [[answers] for answers in arm.answers("test")]
+
+
+def one_missing(arm: Arm, split: str = "test") -> list[Run]:
+    """Return an arm's runs, each under the four sets that lack one sequence (``transfer``)."""
+    names = [Place(split, sequences, "transfer", arm.experiment.readout) for sequences in ONE_MISSING.values()]
+    return [[run.answers[name] for name in names] for run in arm.done if all(name in run.answers for name in names)]
+
+
+def readout_rows(data: StudyFiles, arms: Sequence[Arm]) -> list[ReadoutRow]:
+    """Return a row for each read-out of each arm that has been predicted."""
+    rows = []
+    for arm in arms:
+        readouts = {place.readout for run in arm.done for place in run.answers}
+        for readout in sorted(readouts, key=("cls", "patch", "head").index):
+            found = []
+            for split in ("val", "test"):
+                answers = [select(run.answers, split, readout) for run in arm.done]
+                found.append(arm_mcc([[one] for one in answers if one is not None and len(one)], data.replicates))
+            rows.append(ReadoutRow(arm.name, readout, *found))
+    return rows
 
 
 def counted(run: Answers) -> NDArray[np.int64]:
@@ -69,22 +114,33 @@ def counted(run: Answers) -> NDArray[np.int64]:
     return confusion(run.truth, run.predicted, len(CLASSES))
 
 
-def missing_cells(data: StudyFiles) -> list[Cell]:
+def missing_cells(data: StudyFiles, arms: Sequence[Arm]) -> list[Cell]:
     """Return MCC on the external test by arm, set of sequences and protocol, where there are predictions."""
     cells = []
-    for arm in data.arms:
+    for arm in arms:
         for protocol in data.study.study.evaluation.protocols:
             for names in SUBSETS:
                 sequences = sequence_set(names)
-                estimate = arm_mcc(arm.answers("test", sequences, protocol), data.replicates)
+                runs = [[answers] for answers in arm.answers("test", sequences, protocol)]
+                estimate = arm_mcc(runs, data.replicates)
                 if estimate is not None:
-                    cells.append(Cell(arm, sequences, protocol, estimate))
+                    cells.append(Cell(arm.name, sequences, protocol, estimate))
     return cells
 
 
-def one_missing(arm: Arm, split: str = "test") -> list[Answers]:
-    """Return the answers of every run under each of the four sets that lack one sequence (``transfer``)."""
-    return [answers for name in ONE_MISSING.values() for answers in arm.answers(split, name, "transfer")]
+def random_cells(data: StudyFiles, arms: Sequence[Arm]) -> list[RandomCell]:
+    """Return MCC on the external test by arm, protocol and rate of missing sequences."""
+    cells = []
+    for arm in arms:
+        for protocol in data.study.study.evaluation.protocols:
+            places = {name: Place("test", name, protocol, arm.experiment.readout) for name in SETS}
+            answered = [run.answers for run in arm.done if all(place in run.answers for place in places.values())]
+            by_set = [{name: answers[place] for name, place in places.items()} for answers in answered]
+            for rate in RATES:
+                estimate = arm_mcc([randomly_missing(answers, rate) for answers in by_set], data.replicates)
+                if estimate is not None:
+                    cells.append(RandomCell(arm.name, protocol, rate, estimate))
+    return cells
 
 
 def true_labels(data: StudyFiles) -> NDArray[np.int64]:
@@ -105,6 +161,6 @@ def majority(data: StudyFiles) -> tuple[str, dict[str, float]] | None:
         return None
     train = data.splits[(data.splits["split"] == "train") & data.splits["labelled"].astype(bool)]
     named = CLASSES.index(train["label"].mode()[0]) if len(train) else int(np.bincount(truth).argmax())
-    counts = confusion(truth, np.full(len(truth), named), len(CLASSES))
-    scores = {"mcc": 0.0, "balanced_accuracy": 1 / len(CLASSES), "auroc": 0.5, "f1": float(macro_f1(counts))}
-    return CLASSES[named], scores
+    share = float((truth == named).mean())  # precision of naming it always; its sensitivity is 1
+    f1 = 2 * share / (1 + share) / len(CLASSES)
+    return CLASSES[named], {"mcc": 0.0, "balanced_accuracy": 1 / len(CLASSES), "auroc": 0.5, "f1": f1}

@@ -3,8 +3,6 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,39 +10,26 @@ from typing import Any
 import jinja2
 import yaml
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
 
 from mmdino import __version__
 from mmdino.config.study import LoadedStudy
 from mmdino.files import write_text
 from mmdino.reporting import pictures
-from mmdino.reporting.claims import claims
 from mmdino.reporting.data import SNAKEMAKE, StudyFiles, gather
-from mmdino.reporting.estimates import main_rows, missing_cells
+from mmdino.reporting.drawing import drawn, write_figures
 from mmdino.reporting.figures import style
-from mmdino.reporting.figures.confusion import confusion_matrices
-from mmdino.reporting.figures.main import external_mcc
-from mmdino.reporting.figures.missing import heat_map, one_missing
-from mmdino.reporting.figures.training import training_curves
-from mmdino.reporting.results import main_table, missing_table, readout_table
+from mmdino.reporting.missing import missing_table, random_table
+from mmdino.reporting.published import claim_table, published_table
+from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
+from mmdino.reporting.statistics import Statistics, estimate, write_statistics
 from mmdino.reporting.study import cohort_table, cost_table, failure_table, rerun_table
-from mmdino.reporting.svg import inline
+from mmdino.reporting.tables import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A figure on the page."""
-
-    svg: Markup
-    name: str
-    caption: str
-    source: str
-
-
 def build_report(study: LoadedStudy, results: Path) -> Path:
-    """Write ``report.html`` into a study's folder, and its ``figures/`` (PDF, SVG, PNG) and ``tables/`` (TSV).
+    """Write all that people read into a study's folder: statistics, tables, figures, and the page of them.
 
     Args:
         study: its configuration.
@@ -54,80 +39,59 @@ def build_report(study: LoadedStudy, results: Path) -> Path:
         The page's path.
     """
     data = gather(study, results)
-    page = _environment().get_template("report.html").render(_content(data))
-    write_text(results / "report.html", page)
-    return results / "report.html"
+    found = estimate(data)
+    write_statistics(found, results)
+    write_tables(data, found)
+    write_figures(data, found)
+    return write_page(data, found)
 
 
-def _content(data: StudyFiles) -> dict[str, Any]:
-    rows, cells = main_rows(data), missing_cells(data)
-    made = [main_table(data, rows), readout_table(data), missing_table(data, cells)]
-    made += [cohort_table(data), failure_table(data), cost_table(data), rerun_table(data)]
-    for table in made:
+def all_tables(data: StudyFiles, found: Statistics) -> list[Table]:
+    """Return every table of the report."""
+    rows = [*found.main, *found.ablations]
+    results = [main_table(data, found.main), ablation_table(data, found.ablations), comparison_table(data, rows)]
+    results += [metric_table(data, rows), readout_table(data, found.readouts)]
+    missing = [missing_table(data, found.missing), random_table(data, found.random)]
+    paper = [published_table(data, found.readouts), claim_table(found.claims)]
+    return [*results, *missing, *paper, cohort_table(data), failure_table(data), cost_table(data), rerun_table(data)]
+
+
+def write_tables(data: StudyFiles, found: Statistics) -> None:
+    """Write ``tables/`` (TSV, Markdown, LaTeX)."""
+    for table in all_tables(data, found):
         table.write(data.results / "tables")
+
+
+def write_page(data: StudyFiles, found: Statistics) -> Path:
+    """Write ``report.html``, with the figures that lie in ``figures/``."""
+    page = _environment().get_template("report.html").render(_content(data, found))
+    write_text(data.results / "report.html", page)
+    return data.results / "report.html"
+
+
+def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
     shown, all_pictures = pictures.sample(data)
     return {
         "data": data,
         "study": data.study.study,
         "titled": data.titled,
-        "claims": claims(data, rows),
-        "tables": {table.name: table for table in made},
-        "figures": _figures(data, rows, cells),
+        "claims": found.claims,
+        "tables": {table.name: table for table in all_tables(data, found)},
+        "figures": drawn(data, found),
         "colours": {name: mark.colour for name, mark in style.marks(data).items()},
         "pictures": shown,
         "all_pictures": all_pictures,
         "facts": _facts(data),
         "snakemake": SNAKEMAKE,
         "configuration": yaml.safe_dump(data.study.study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
-        "settings": {arm.title: _settings(data, arm.name) for arm in data.arms},
+        "settings": {arm.title: _settings(data, arm.name) for arm in data.shown()},
         "versions": _versions(data),
     }
 
 
-def _figures(data: StudyFiles, rows: list, cells: list) -> dict[str, Drawn]:
-    """Draw and write every figure for which there are numbers."""
-    plans: dict[str, tuple[Callable[[], Figure | None], str, str]] = {
-        "external-mcc": (
-            lambda: external_mcc(data, rows),
-            "MCC of each arm on the external test with its 95 % interval; dashed: majority class and sign oracle.",
-            data.source("tables", "main.tsv"),
-        ),
-        "missing-sequences": (
-            lambda: heat_map(data, cells),
-            "MCC by sequences at hand. Filled dots: the patient has the sequence. An arm read out by its own head "
-            "is never refitted and stands under transfer only.",
-            data.source("tables", "missing-sequences.tsv"),
-        ),
-        "one-missing": (
-            lambda: one_missing(data, cells),
-            "The cases that a clinic meets: everything is there, or one sequence is missing.",
-            data.source("tables", "missing-sequences.tsv"),
-        ),
-        "confusion": (
-            lambda: confusion_matrices(data),
-            "Rows: true class; columns: predicted class; patients, and their share of the row.",
-            data.source("runs", "*", "seed-*", "predictions.parquet"),
-        ),
-        "training": (
-            lambda: training_curves(data),
-            "Losses of different methods are different sums and don't compare. Ringed: the weights that were kept. "
-            "A teacher whose entropy stays at the dashed line tells its student nothing.",
-            data.source("runs", "*", "seed-*", "log.jsonl"),
-        ),
-    }
-    drawn = {}
-    for name, (draw, caption, source) in plans.items():
-        with style.styled():
-            figure = draw()
-            if figure is not None:
-                path = style.save(figure, data.results / "figures", name)
-                drawn[name] = Drawn(inline(path, caption), name, caption, source)
-    return drawn
-
-
 def _facts(data: StudyFiles) -> dict[str, str]:
     """Return what identifies the study, for the head of the page."""
-    runs = [run for arm in data.arms for run in arm.runs]
+    runs = [run for arm in data.shown() for run in arm.runs]
     done = sum(bool(run.answers) for run in runs)
     return {
         "Study": data.study.study.name,

@@ -1,132 +1,243 @@
-"""Tables of results: the main one, read-outs, missing sequences."""
+"""Tables of results: arms against the reference, every metric, comparisons, read-outs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mmdino.evaluation.compare import Estimate, arm_mcc
-from mmdino.evaluation.predictions import select
-from mmdino.reporting.data import StudyFiles
-from mmdino.reporting.estimates import Cell, MainRow, ceiling, majority
-from mmdino.reporting.tables import Column, Table, number, text
-from mmdino.reporting.text import NONE, count, duration, p_value, score, span
+from mmdino.evaluation.metrics import BY_CLASS
+from mmdino.reporting.data import Arm, StudyFiles
+from mmdino.reporting.estimates import MainRow, ReadoutRow, ceiling, majority
+from mmdino.reporting.tables import Column, Table, interval, number, parts, text
+from mmdino.reporting.text import NONE, count, duration, p_value, score
 
 NAN = float("nan")
-
-
-def _parts(name: str, estimate: Estimate | None) -> dict[str, float]:
-    if estimate is None:
-        return {name: NAN, f"{name}_low": NAN, f"{name}_high": NAN}
-    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-
-
-def _interval(name: str, signed: bool = False) -> Any:
-    """Return what shows a value and its interval from a row."""
-
-    def show(row: dict[str, Any]) -> str:
-        if np.isnan(row[name]):
-            return NONE
-        interval = "" if np.isnan(row[f"{name}_low"]) else f" {span(row[f'{name}_low'], row[f'{name}_high'], signed)}"
-        return score(row[name], signed) + interval
-
-    return show
+RUNS = ("runs", "*", "seed-*", "predictions.parquet")
+SHOWN = ("mcc", "balanced_accuracy", "auroc", "f1")
+CALLED = {
+    "mcc": "MCC",
+    "balanced_accuracy": "Bal. acc.",
+    "auroc": "AUROC",
+    "auroc_ovo": "AUROC, pairs",
+    "f1": "F1",
+    "brier": "Brier",
+    "log_loss": "Log-loss",
+    "ece": "ECE",
+}
+HELP = {
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "macro, one class against the rest",
+    "auroc_ovo": "macro, one class against one",
+    "f1": "macro F1",
+    "brier": "sum over the classes, 0 to 2; less is better",
+    "log_loss": "nats; less is better",
+    "ece": "expected calibration error, 15 bins; less is better",
+}
 
 
 def main_table(data: StudyFiles, rows: list[MainRow]) -> Table:
-    """Return every arm on the external test, best first, between ceiling and floor."""
-    lines = [_main_line(row) for row in sorted(rows, key=lambda row: -(row.mcc.value if row.mcc else -2))]
+    """Return the main comparison's arms and the baselines on the external test, best first, between ceiling and floor."""
+    lines = _lines(data, rows)
     bound, floor = ceiling(data), majority(data)
     if bound:
         top = {"mcc": bound["mcc"], "mcc_low": bound.get("low", NAN), "mcc_high": bound.get("high", NAN)}
-        lines.insert(
-            0, {"experiment": "", "arm": "Sign oracle (ceiling)", "readout": NONE, "n": bound.get("n", NAN), **top}
-        )
+        lines.insert(0, {"experiment": "", "arm": "Sign oracle (ceiling)", "n": bound.get("n", NAN), **top})
     if floor:
-        lines.append({"experiment": "", "arm": f"Always {floor[0]} (floor)", "readout": NONE, **floor[1]})
-    names = ["experiment", "arm", "readout", "n", "runs", "planned", "mcc", "mcc_low", "mcc_high", "mcc_deviation"]
-    names += ["balanced_accuracy", "auroc", "f1", "difference", "difference_low", "difference_high", "p", "cpu_seconds"]
-    frame = pd.DataFrame(lines, columns=[*names, "state"]).fillna({"state": "", "runs": 0, "planned": 0})
-    reference = data.reference.title if data.reference else data.study.study.reference
+        lines.append({"experiment": "", "arm": f"Always {floor[0]} (floor)", **floor[1]})
+    return _arms(data, "main", "External test, all four sequences", rows, lines)
+
+
+def ablation_table(data: StudyFiles, rows: list[MainRow]) -> Table:
+    """Return the ablations on the external test, in the study's order, with the reference first."""
+    return _arms(data, "ablations", "Ablations: external test, all four sequences", rows, _lines(data, rows, False))
+
+
+def _arms(data: StudyFiles, name: str, title: str, rows: list[MainRow], lines: list[dict[str, Any]]) -> Table:
+    names = ["experiment", "arm", "readout", "n", "runs", "planned", "trials"]
+    for metric in SHOWN:
+        names += [metric, f"{metric}_low", f"{metric}_high"]
+    names += ["mcc_total_low", "mcc_total_high", "mcc_deviation", "difference", "difference_low", "difference_high"]
+    names += ["p", "p_holm", "cpu_seconds", "state"]
+    empty: dict[str, Any] = {"state": "", "runs": 0, "planned": 0, "readout": NONE}
+    frame = pd.DataFrame(lines, columns=names).fillna(empty)
     several = max((len(arm.runs) for arm in data.arms), default=1) > 1
     columns = [
         text("Arm", "arm"),
-        Column("MCC [95 %]", lambda row: row["state"] or _interval("mcc")(row), "mcc"),
-        number("± seeds", "mcc_deviation", score, help="standard deviation between seeds") if several else None,
-        number("Bal. acc.", "balanced_accuracy", score, help="balanced accuracy"),
-        number("AUROC", "auroc", score, help="macro, one against rest"),
-        number("F1", "f1", score, help="macro F1"),
-        Column(f"MCC − {reference}", _interval("difference", signed=True), "difference", help="paired difference"),
-        number("p", "p", p_value, help="two-sided, paired bootstrap"),
-        text(
-            "Read-out", "readout", help="cls: regression on CLS or features; patch: on patch tokens; head: own output"
-        ),
+        Column("MCC [95 %]", lambda row: row["state"] or interval("mcc")(row), "mcc"),
+        Column("± seeds", _deviation, "mcc_deviation", help="deviation between seeds, and the interval over patients "
+               "and seeds") if several else None,
+        *(Column(f"{CALLED[m]} [95 %]", interval(m), m, help=HELP[m]) for m in SHOWN[1:]),
+        Column(f"MCC − {_reference(data)}", interval("difference", signed=True), "difference", help="paired"),
+        number("p (Holm)", "p_holm", p_value, help="permutation test, corrected over the table"),
+        text("Read-out", "readout", help="cls: regression on CLS or features; patch: on patch tokens; head: own output"),
+        number("Trials", "trials", count, help="settings tried by `mmdino tune` on validation"),
         number("CPU", "cpu_seconds", duration, help="training, a seed"),
-    ]
+    ]  # fmt: skip
     return Table(
-        name="main",
-        title=data.titled("External test, all four sequences"),
+        name=name,
+        title=data.titled(title),
         frame=frame,
         columns=[column for column in columns if column],
-        source=data.source("runs", "*", "seed-*", "predictions.parquet"),
+        source=data.source(*RUNS),
         emphasised=data.study.study.reference,
         swatch="experiment",
-        note=_main_note(data, rows),
+        note=_note(data, rows),
     )
 
 
-def _main_note(data: StudyFiles, rows: list[MainRow]) -> str:
+def _deviation(row: dict[str, Any]) -> str:
+    if np.isnan(row["mcc_deviation"]):
+        return NONE
+    total = interval("mcc", low="mcc_total_low", high="mcc_total_high")(row)
+    return f"{score(row['mcc_deviation'])} {total.partition(' ')[2]}"
+
+
+def _note(data: StudyFiles, rows: list[MainRow]) -> str:
     n = max((row.mcc.n for row in rows if row.mcc), default=0)
+    compared = sum(row.difference is not None for row in rows)
     return (
         f"n = {count(n)} external patients. Intervals: {data.replicates:,} bootstrap resamples of patients, stratified "
-        "by class, of the mean over seeds; differences are paired on the same resamples and not corrected for the "
-        "number of arms. Each arm's read-out is set in its experiment file, chosen on validation."
+        "by class, of the mean over seeds; differences are paired on the same resamples. p: permutation of the two "
+        f"arms' answers, corrected for the {compared} comparisons of the table (Holm). Beside the deviation between "
+        "seeds stands MCC's interval over patients and seeds, which a claim about a method must face. Each arm's "
+        "read-out is set in its experiment file, chosen on validation."
     )
 
 
-def _main_line(row: MainRow) -> dict[str, Any]:
-    seeds, planned = len(row.arm.done), len(row.arm.runs)
-    partly = f" ({seeds} of {planned} seeds)" if 0 < seeds < planned else ""
-    return {
-        "experiment": row.arm.name,
-        "arm": row.arm.title + partly,
-        "readout": row.arm.experiment.readout,
+def _reference(data: StudyFiles) -> str:
+    return data.reference.title if data.reference else data.study.study.reference
+
+
+def _lines(data: StudyFiles, rows: list[MainRow], ranked: bool = True) -> list[dict[str, Any]]:
+    ordered = sorted(rows, key=lambda row: -(row.mcc.value if row.mcc else -2)) if ranked else rows
+    return [_line(data, row) for row in ordered]
+
+
+def _line(data: StudyFiles, row: MainRow) -> dict[str, Any]:
+    arm = data.named(row.arm)
+    seconds = [run.record["cpu_seconds"] for run in arm.runs if "cpu_seconds" in run.record]
+    line: dict[str, Any] = {
+        **_who(arm),
+        "readout": arm.experiment.readout,
         "n": row.mcc.n if row.mcc else NAN,
-        "runs": seeds,
-        "planned": planned,
-        **_parts("mcc", row.mcc),
-        "mcc_deviation": row.mcc.deviation if row.mcc and row.mcc.deviation is not None else NAN,
-        "balanced_accuracy": row.balanced_accuracy,
-        "auroc": row.auroc,
-        "f1": row.f1,
-        **_parts("difference", row.difference),
+        "runs": len(arm.done),
+        "planned": len(arm.runs),
+        "trials": arm.tuning.get("trials", 0),
+        **parts("difference", row.difference),
         "p": row.difference.p if row.difference else NAN,
-        "cpu_seconds": row.cpu_seconds,
-        "state": "" if row.mcc else _why(row),
+        "p_holm": row.difference.p_holm if row.difference else NAN,
+        "cpu_seconds": float(np.mean(seconds)) if seconds else NAN,
+        "state": "" if row.mcc else _why(arm),
     }
+    for metric in SHOWN:
+        line |= parts(metric, row.metrics.get(metric))
+    if row.mcc and row.mcc.deviation is not None:
+        line["mcc_deviation"] = row.mcc.deviation
+        line |= {"mcc_total_low": row.mcc.total_low, "mcc_total_high": row.mcc.total_high}
+    return line
 
 
-def _why(row: MainRow) -> str:
+def _who(arm: Arm) -> dict[str, str]:
+    done, planned = len(arm.done), len(arm.runs)
+    partly = f" ({done} of {planned} seeds)" if 0 < done < planned else ""
+    return {"experiment": arm.name, "arm": arm.title + partly}
+
+
+def _why(arm: Arm) -> str:
     """Return, in few words, why an arm has no figure."""
-    if not row.arm.done:
-        return row.arm.problem if row.arm.problem == "not run" else "unfinished"
-    return "too few classes" if row.arm.answers("test") else f"no {row.arm.experiment.readout}"
+    if not arm.done:
+        return arm.problem if arm.problem == "not run" else "unfinished"
+    return "too few classes" if arm.answers("test") else f"no {arm.experiment.readout}"
 
 
-def readout_table(data: StudyFiles) -> Table:
+def metric_table(data: StudyFiles, rows: Sequence[MainRow]) -> Table:
+    """Return every metric of every arm with its intervals: one line an arm and metric."""
+    lines = []
+    for row in rows:
+        for metric, estimate in row.metrics.items():
+            line = {**_who(data.named(row.arm)), "metric": metric, **parts("value", estimate)}
+            line |= {"total_low": estimate.total_low, "total_high": estimate.total_high}
+            line |= {"deviation": estimate.deviation, "n": estimate.n, "runs": estimate.runs}
+            lines.append(line)
+    names = ["experiment", "arm", "metric", "value", "value_low", "value_high", "total_low", "total_high"]
+    return Table(
+        name="metrics",
+        title=data.titled("Every metric on the external test, all four sequences"),
+        frame=pd.DataFrame(lines, columns=[*names, "deviation", "n", "runs"]),
+        columns=[
+            text("Arm", "arm"),
+            Column("Metric", lambda row: called(row["metric"]), number=False),
+            Column("Value [95 %]", interval("value"), "value", help="interval over patients"),
+            Column("Over patients and seeds", _total, None),
+            number("± seeds", "deviation", score, help="standard deviation between seeds"),
+        ],
+        source=data.source(*RUNS),
+        swatch="experiment",
+        note="Brier (sum over the classes), log-loss and ECE: less is better. The interval over patients and seeds adds "
+        "both variances; it needs several seeds.",
+    )
+
+
+def _total(row: dict[str, Any]) -> str:
+    return interval("value", low="total_low", high="total_high")(row).partition(" ")[2] or NONE
+
+
+def called(metric: str) -> str:
+    """Return a metric's name for people."""
+    if metric in BY_CLASS:
+        kind, _, name = metric.partition("_")
+        return f"{kind.capitalize()}, {name}"
+    return CALLED[metric]
+
+
+def comparison_table(data: StudyFiles, rows: Sequence[MainRow]) -> Table:
+    """Return every arm's paired difference to the reference, with both tests and what the test could have found."""
+    margin = data.study.study.evaluation.margin
+    lines = []
+    for row in rows:
+        gap = row.difference
+        if gap:
+            line = {**_who(data.named(row.arm)), **parts("difference", gap), "n": gap.n, "runs": gap.runs}
+            line |= {"total_low": gap.total_low, "total_high": gap.total_high, "p": gap.p}
+            line |= {"p_bootstrap": gap.p_bootstrap, "p_holm": gap.p_holm, "detectable": gap.detectable}
+            lines.append(line | {"not_inferior": "yes" if gap.not_inferior(margin) else "not shown"})
+    names = ["experiment", "arm", "difference", "difference_low", "difference_high", "total_low", "total_high"]
+    names += ["p", "p_bootstrap", "p_holm", "detectable", "not_inferior", "n", "runs"]
+    return Table(
+        name="comparisons",
+        title=data.titled(f"MCC minus that of {_reference(data)}, on the same patients"),
+        frame=pd.DataFrame(lines, columns=names),
+        columns=[
+            text("Arm", "arm"),
+            Column("Difference [95 %]", interval("difference", signed=True), "difference", help="over patients"),
+            Column(
+                "Over patients and seeds",
+                lambda row: interval("difference", True, "total_low", "total_high")(row).partition(" ")[2] or NONE,
+            ),
+            number("p, permutation", "p", p_value),
+            number("p, bootstrap", "p_bootstrap", p_value),
+            number("p (Holm)", "p_holm", p_value, help="permutation, corrected over its table"),
+            number("Detectable", "detectable", score, help="true difference that would be found four times in five"),
+            text(f"Not inferior by {score(margin)}", "not_inferior"),
+        ],
+        source=data.source(*RUNS),
+        swatch="experiment",
+        note=f"Not inferior: the lower end of the difference's interval (over patients and seeds where there are several, "
+        f"else over patients) lies above −{score(margin)} (`evaluation.margin`). Detectable: the smallest true difference "
+        "that a two-sided test at 5 % on as many patients finds with a power of 80 %.",
+    )
+
+
+def readout_table(data: StudyFiles, rows: Sequence[ReadoutRow]) -> Table:
     """Return each arm's MCC by read-out, on validation (by which read-outs are chosen) and on the external test."""
     lines = []
-    for arm in data.arms:
-        readouts = sorted(
-            {place.readout for run in arm.done for place in run.answers}, key=("cls", "patch", "head").index
-        )
-        for readout in readouts:
-            line: dict[str, Any] = {"experiment": arm.name, "arm": arm.title, "readout": readout}
-            for split in ("val", "test"):
-                found = [select(run.answers, split, readout) for run in arm.done]
-                estimate = arm_mcc([answers for answers in found if answers], data.replicates)
-                line |= _parts(split, estimate) | {f"{split}_n": estimate.n if estimate else 0}
-            lines.append({**line, "chosen": "yes" if readout == arm.experiment.readout else ""})
+    for row in rows:
+        arm = data.named(row.arm)
+        line: dict[str, Any] = {"experiment": arm.name, "arm": arm.title, "readout": row.readout}
+        for split, estimate in (("val", row.val), ("test", row.test)):
+            line |= parts(split, estimate) | {f"{split}_n": estimate.n if estimate else 0}
+        lines.append({**line, "chosen": "yes" if row.readout == arm.experiment.readout else ""})
     names = ["experiment", "arm", "readout", "chosen", "val", "val_low", "val_high", "val_n"]
     names += ["test", "test_low", "test_high", "test_n"]
     return Table(
@@ -137,47 +248,13 @@ def readout_table(data: StudyFiles) -> Table:
             text("Arm", "arm"),
             text("Read-out", "readout"),
             text("In the main table", "chosen"),
-            Column("Validation MCC [95 %]", _interval("val"), "val"),
+            Column("Validation MCC [95 %]", interval("val"), "val"),
             number("n", "val_n", count),
-            Column("External MCC [95 %]", _interval("test"), "test"),
+            Column("External MCC [95 %]", interval("test"), "test"),
             number("n", "test_n", count),
         ],
-        source=data.source("runs", "*", "seed-*", "predictions.parquet"),
+        source=data.source(*RUNS),
         swatch="experiment",
         note="cls: regression on the CLS token or on pooled or hand-made features; patch: regression on the mean patch "
         "token; head: the network's own output.",
-    )
-
-
-def missing_table(data: StudyFiles, cells: list[Cell]) -> Table:
-    """Return MCC by arm, set of sequences and protocol: the numbers of the heat map."""
-    lines = [
-        {
-            "experiment": cell.arm.name,
-            "arm": cell.arm.title,
-            "protocol": cell.protocol,
-            "sequences": cell.sequences,
-            "size": cell.sequences.count("+") + 1,
-            **_parts("mcc", cell.mcc),
-            "n": cell.mcc.n,
-            "runs": cell.mcc.runs,
-            "oracle": (ceiling(data, cell.sequences) or {}).get("mcc", NAN),
-        }
-        for cell in cells
-    ]
-    names = ["experiment", "arm", "protocol", "sequences", "size", "mcc", "mcc_low", "mcc_high", "n", "runs", "oracle"]
-    return Table(
-        name="missing-sequences",
-        title=data.titled("MCC on the external test by sequences at hand"),
-        frame=pd.DataFrame(lines, columns=names),
-        columns=[
-            text("Arm", "arm"),
-            text("Protocol", "protocol"),
-            text("Sequences", "sequences"),
-            number("How many", "size", count),
-            Column("MCC [95 %]", _interval("mcc"), "mcc"),
-            *([number("Sign oracle", "oracle", score)] if data.oracle else []),
-        ],
-        source=data.source("runs", "*", "seed-*", "predictions.parquet"),
-        swatch="experiment",
     )

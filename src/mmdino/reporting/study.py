@@ -80,7 +80,7 @@ def failure_table(data: StudyFiles) -> Table:
             lines.append({"what": row["subject"], "where": f"manifest, {row['cohort']}", "reason": row["excluded"]})
     for row in data.left_out.to_dict("records"):
         lines.append({"what": row["subject"], "where": f"slice bank, {row['cohort']}", "reason": row["reason"]})
-    for arm in data.arms:
+    for arm in data.shown():
         for run in arm.runs:
             if run.problem:
                 reason = f"{run.problem}; {arm.command}"

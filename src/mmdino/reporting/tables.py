@@ -1,5 +1,6 @@
-"""The report's tables: once as numbers for TSV, once as text for the page."""
+"""The report's tables: once as numbers for TSV, once as text for the page, Markdown and LaTeX."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from mmdino.files import atomic
+from mmdino.evaluation.compare import Estimate
+from mmdino.files import atomic, write_text
+from mmdino.reporting.text import NONE, score, span
+
+LATEX = {"−": "$-$", "–": "--", "\u00a0": "~", "±": r"$\pm$", "≥": r"$\geq$", "…": r"\dots{}"}
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,22 @@ class Table:
             shown.append({"cells": cells, "emphasised": first == self.emphasised, "swatch": row.get(self.swatch, "")})
         return shown
 
-    def write(self, folder: Path) -> Path:
-        """Write the numbers as TSV."""
-        path = folder / f"{self.name}.tsv"
-        with atomic(path) as temporary:
+    def write(self, folder: Path) -> None:
+        """Write the numbers as TSV, and what the page shows as Markdown and as LaTeX (booktabs)."""
+        with atomic(folder / f"{self.name}.tsv") as temporary:
             self.frame.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
-        return path
+        cells = [[cell["text"] for cell in row["cells"]] for row in self.rows]
+        shown = pd.DataFrame(cells, columns=[column.label for column in self.columns])
+        sides = ["right" if column.number else "left" for column in self.columns]
+        barred = shown.map(lambda text: text.replace("|", "\\|"))
+        write_text(
+            folder / f"{self.name}.md",
+            barred.to_markdown(index=False, disable_numparse=True, colalign=sides if cells else None) + "\n",
+        )
+        body = shown.to_latex(index=False, escape=True, column_format="".join(side[0] for side in sides))
+        for character, command in LATEX.items():
+            body = body.replace(character, command)
+        write_text(folder / f"{self.name}.tex", f"% {self.title}; needs booktabs\n{body}")
 
     @staticmethod
     def _key(column: Column, row: dict[str, Any]) -> str:
@@ -87,3 +102,22 @@ def text(label: str, column: str, **options: Any) -> Column:
 def number(label: str, column: str, show: Callable[[Any], str], **options: Any) -> Column:
     """Return a column of numbers, sorted by their value."""
     return Column(label, lambda row: show(row[column]), sort=column, **options)
+
+
+def parts(name: str, estimate: Estimate | None) -> dict[str, float]:
+    """Return a value and its interval over patients as three numbers of a row."""
+    if estimate is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), math.nan)
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def interval(name: str, signed: bool = False, low: str = "", high: str = "") -> Callable[[dict[str, Any]], str]:
+    """Return what shows a row's value and its interval, which stands in the columns ``low`` and ``high``."""
+
+    def show(row: dict[str, Any]) -> str:
+        if pd.isna(row[name]):
+            return NONE
+        ends = row[low or f"{name}_low"], row[high or f"{name}_high"]
+        return score(row[name], signed) + ("" if pd.isna(ends[0]) else f" {span(*ends, signed)}")
+
+    return show

@@ -1,35 +1,45 @@
 import json
 
+import pandas as pd
 import pytest
-from sklearn.metrics import matthews_corrcoef, roc_auc_score
+from sklearn import metrics as sk
 
 from mmdino.evaluation.evaluate import evaluate, measure_all
-from mmdino.evaluation.predictions import PROBABILITIES
+from mmdino.evaluation.metrics import METRICS
 from mmdino.evaluation.subsets import SUBSETS
 from mmdino.tables import CLASSES
 from results_factory import predictions, written
 
 
-def test_an_outsider_gets_the_same_figures(tmp_path):
-    frame = predictions(subsets=SUBSETS[:3])
+def test_an_outsider_gets_the_same_figures_with_ten_lines_of_scikit_learn(tmp_path):
+    frame = predictions(subsets=SUBSETS[:1])
     evaluate(written(tmp_path, frame), tmp_path / "metrics.json", replicates=100)
     rows = json.loads((tmp_path / "metrics.json").read_text())["metrics"]
-    assert len(rows) == 3 * 5 * 2
+    assert len(rows) == 5 * 2
+    keys, classes = ["split", "sequences", "protocol", "readout"], list(CLASSES)
+    mine = pd.read_parquet(tmp_path / "predictions.parquet").groupby(keys)
     for row in rows:
-        mine = frame[
-            (
-                frame[["split", "sequences", "protocol", "readout"]]
-                == [row[k] for k in ("split", "sequences", "protocol", "readout")]
-            ).all(axis=1)
-        ]
-        predicted = mine[PROBABILITIES].to_numpy().argmax(axis=1)
-        truth = mine["label"].map(list(CLASSES).index)
-        assert row["n"] == len(mine)
-        assert row["mcc"]["value"] == pytest.approx(matthews_corrcoef(truth, predicted), abs=1e-9)
-        assert row["auroc"]["value"] == pytest.approx(
-            roc_auc_score(truth, mine[PROBABILITIES], multi_class="ovr"), abs=1e-9
-        )
-        for metric in ("mcc", "balanced_accuracy", "auroc", "f1"):
+        part = mine.get_group(tuple(row[key] for key in keys))
+        truth, given = part["label"].map(classes.index), part[[f"p_{name}" for name in classes]].to_numpy()
+        named = given.argmax(axis=1)
+        sensitivity = sk.recall_score(truth, named, average=None)
+        specificity = [sk.recall_score(truth == k, named == k, pos_label=False) for k in range(3)]
+        expected = {
+            "mcc": sk.matthews_corrcoef(truth, named),
+            "balanced_accuracy": sk.balanced_accuracy_score(truth, named),
+            "auroc": sk.roc_auc_score(truth, given, multi_class="ovr"),
+            "auroc_ovo": sk.roc_auc_score(truth, given, multi_class="ovo"),
+            "f1": sk.f1_score(truth, named, average="macro"),
+            "brier": sk.brier_score_loss(truth, given),
+            "log_loss": sk.log_loss(truth, given),
+            **{f"sensitivity_{name}": value for name, value in zip(classes, sensitivity)},
+            **{f"specificity_{name}": value for name, value in zip(classes, specificity)},
+        }
+        assert row["n"] == len(part)
+        assert set(expected) | {"ece"} == set(METRICS)
+        for metric, value in expected.items():
+            assert row[metric]["value"] == pytest.approx(value, abs=1e-9), metric
+        for metric in METRICS:
             assert row[metric]["low"] <= row[metric]["value"] <= row[metric]["high"]
 
 

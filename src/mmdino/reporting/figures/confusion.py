@@ -17,7 +17,7 @@ MOST = 24  # panels that can still be read
 
 def confusion_matrices(data: StudyFiles) -> Figure | None:
     """Draw a matrix an arm: share of the true class as colour, patients as numbers, summed over seeds."""
-    arms = [(arm, runs) for arm in data.arms if (runs := arm.answers("test"))][:MOST]
+    arms = [(arm, runs) for arm in data.shown() if (runs := arm.answers("test"))][:MOST]
     if not arms:
         return None
     down = -(-len(arms) // ACROSS)

@@ -1,4 +1,4 @@
-"""MCC of every arm on the external test, with ceiling and floor."""
+"""MCC of arms on the external test, with ceiling and floor."""
 
 from matplotlib.figure import Figure
 
@@ -8,9 +8,14 @@ from mmdino.reporting.figures import style
 from mmdino.reporting.text import with_span
 
 
-def external_mcc(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
-    """Draw each arm's MCC with its interval, best first; None where no arm has a figure."""
-    drawn = sorted((row for row in rows if row.mcc), key=lambda row: row.mcc.value)  # type: ignore[union-attr]
+def external_mcc(data: StudyFiles, rows: list[MainRow], title: str, ranked: bool = True) -> Figure | None:
+    """Draw each arm's MCC with its interval over patients, and thinner that over patients and seeds.
+
+    Best first, or in the study's order; None where no arm has a figure.
+    """
+    drawn = [row for row in reversed(rows) if row.mcc]
+    if ranked:
+        drawn.sort(key=lambda row: row.mcc.value)  # type: ignore[union-attr]
     if not drawn:
         return None
     marks = style.marks(data)
@@ -18,13 +23,15 @@ def external_mcc(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
     axes = figure.subplots()
     for height, row in enumerate(drawn):
         assert row.mcc is not None
-        mark = marks[row.arm.name]
+        mark = marks[row.arm]
+        if row.mcc.total_low is not None and row.mcc.total_high is not None:
+            axes.plot([row.mcc.total_low, row.mcc.total_high], [height, height], color=mark.colour, linewidth=0.8)
         axes.plot([row.mcc.low, row.mcc.high], [height, height], color=mark.colour, linewidth=2, solid_capstyle="round")
         axes.plot(row.mcc.value, height, mark.marker, color=mark.colour, markersize=6, markeredgecolor=style.PAPER)
         axes.annotate(
             with_span(row.mcc), (1.01, height), xycoords=("axes fraction", "data"), va="center", annotation_clip=False
         )
-    axes.set_yticks(range(len(drawn)), [row.arm.title for row in drawn])
+    axes.set_yticks(range(len(drawn)), [data.named(row.arm).title for row in drawn])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.6, len(drawn) - 0.4)
@@ -43,5 +50,5 @@ def external_mcc(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
         )  # fmt: skip
     style.score_axis(axes)
     axes.set_xlabel(f"MCC, 95 % interval over patients (n = {max(row.mcc.n for row in drawn if row.mcc)})")
-    style.headline(figure, data.titled("External test, all four sequences"))
+    style.headline(figure, data.titled(title))
     return figure

@@ -1,4 +1,6 @@
-"""What missing sequences cost: a heat map of all 15 sets, and the four cases of one missing sequence."""
+"""What missing sequences cost: all 15 sets as a heat map, one sequence missing, and sequences missing at random."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import seaborn as sns
@@ -7,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mmdino.evaluation.subsets import ALL, SUBSETS
 from mmdino.reporting.data import Arm, StudyFiles
-from mmdino.reporting.estimates import ONE_MISSING, Cell, ceiling
+from mmdino.reporting.estimates import ONE_MISSING, Cell, RandomCell, ceiling
 from mmdino.reporting.figures import style
 from mmdino.reporting.text import score
 from mmdino.tables import SEQUENCES, sequence_set
@@ -20,8 +22,8 @@ SETS = [sequence_set(names) for names in SUBSETS]
 SHOWN = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
 
 
-def _arms(cells: list[Cell]) -> list[Arm]:
-    return list({cell.arm.name: cell.arm for cell in cells}.values())
+def _arms(data: StudyFiles, cells: Sequence[Cell | RandomCell]) -> list[Arm]:
+    return [data.named(name) for name in dict.fromkeys(cell.arm for cell in cells)]
 
 
 def heat_map(data: StudyFiles, cells: list[Cell]) -> Figure | None:
@@ -29,7 +31,7 @@ def heat_map(data: StudyFiles, cells: list[Cell]) -> Figure | None:
     protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
     if not protocols:
         return None
-    arms = _arms(cells)
+    arms = _arms(data, cells)
     bounds = [(ceiling(data, name) or {}).get("mcc", np.nan) for name in SETS]
     oracle = not np.isnan(bounds).all()
     rows = [arm.title for arm in arms] + (["sign oracle"] if oracle else [])
@@ -37,7 +39,7 @@ def heat_map(data: StudyFiles, cells: list[Cell]) -> Figure | None:
     panels = figure.subplots(len(protocols) + 1, 1, height_ratios=[len(rows)] * len(protocols) + [3.6])
     top = np.nanmax([cell.mcc.value for cell in cells] + bounds)
     for axes, protocol in zip(panels, protocols):
-        found = {(cell.sequences, cell.arm.name): cell.mcc.value for cell in cells if cell.protocol == protocol}
+        found = {(cell.sequences, cell.arm): cell.mcc.value for cell in cells if cell.protocol == protocol}
         grid = np.array([[found.get((name, arm.name), np.nan) for name in SETS] for arm in arms])
         _panel(axes, np.vstack([grid, bounds]) if oracle else grid, rows, top, last_apart=oracle)
         n = next(cell.mcc.n for cell in cells if cell.protocol == protocol)
@@ -88,13 +90,13 @@ def one_missing(data: StudyFiles, cells: list[Cell]) -> Figure | None:
     protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
     if not protocols:
         return None
-    arms, marks = _arms(cells), style.marks(data)
+    arms, marks = _arms(data, cells), style.marks(data)
     cases = {"all four": ALL} | {f"no {SHOWN[name]}": names for name, names in ONE_MISSING.items()}
     figure = style.canvas(3.3 + 0.16 * ((len(arms) + 2) // 3))
     panels = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
     step = 0.7 / max(len(arms), 1)
     for axes, protocol in zip(panels, protocols):
-        found = {(cell.sequences, cell.arm.name): cell.mcc for cell in cells if cell.protocol == protocol}
+        found = {(cell.sequences, cell.arm): cell.mcc for cell in cells if cell.protocol == protocol}
         for order, arm in enumerate(arms):
             mark = marks[arm.name]
             places = [(x + (order - (len(arms) - 1) / 2) * step, found.get((names, arm.name)))
@@ -123,4 +125,37 @@ def one_missing(data: StudyFiles, cells: list[Cell]) -> Figure | None:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
     style.headline(figure, data.titled("External test with one sequence missing"))
+    return figure
+
+
+def random_missing(data: StudyFiles, cells: list[RandomCell]) -> Figure | None:
+    """Draw each arm's MCC by the share of sequences that are missing at random, a panel a protocol."""
+    protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
+    if not protocols:
+        return None
+    arms, marks = _arms(data, cells), style.marks(data)
+    figure = style.canvas(3.1 + 0.16 * ((len(arms) + 2) // 3))
+    panels = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
+    for axes, protocol in zip(panels, protocols):
+        for order, arm in enumerate(arms):
+            mark = marks[arm.name]
+            line = [cell for cell in cells if cell.arm == arm.name and cell.protocol == protocol]
+            shift = (order - (len(arms) - 1) / 2) * 0.008
+            axes.errorbar(
+                [cell.rate + shift for cell in line], [cell.mcc.value for cell in line],
+                yerr=np.array([[c.mcc.value - c.mcc.low, c.mcc.high - c.mcc.value] for c in line]).T if line else None,
+                fmt=mark.marker, linestyle=mark.dash, color=mark.colour, markeredgecolor=style.PAPER,
+                markeredgewidth=0.5, elinewidth=0.8, linewidth=1, label=arm.title,
+            )  # fmt: skip
+        axes.axhline(0, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
+        rates = sorted({cell.rate for cell in cells})
+        axes.set_xticks(rates, [f"{100 * rate:.0f} %" for rate in rates])
+        axes.set_xlabel("probability that a sequence is missing")
+        style.score_axis(axes, "y")
+        n = next(cell.mcc.n for cell in cells if cell.protocol == protocol)
+        axes.set_title(f"{PROTOCOLS[protocol]}\nn = {n}")
+    panels[0].set_ylabel("MCC, 95 % interval over patients")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    style.headline(figure, data.titled("External test, sequences missing at random"))
     return figure

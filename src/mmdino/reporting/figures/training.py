@@ -14,7 +14,7 @@ SMOOTH = 40  # points of the running mean that a loss curve keeps
 
 def training_curves(data: StudyFiles) -> Figure | None:
     """Draw the first seed of each arm that trains; None where no log has a loss."""
-    runs = [(arm, arm.runs[0]) for arm in data.arms if "loss" in arm.runs[0].log][:MOST]
+    runs = [(arm, arm.runs[0]) for arm in data.shown() if "loss" in arm.runs[0].log][:MOST]
     if not runs:
         return None
     marks = style.marks(data)

@@ -1,0 +1,110 @@
+"""All figures of the report: drawn and written as files, and brought onto the page from there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.figures import style
+from mmdino.reporting.figures.confusion import confusion_matrices
+from mmdino.reporting.figures.main import external_mcc
+from mmdino.reporting.figures.missing import heat_map, one_missing, random_missing
+from mmdino.reporting.figures.training import training_curves
+from mmdino.reporting.statistics import Statistics
+from mmdino.reporting.svg import inline
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure on the page."""
+
+    svg: Markup
+    name: str
+    caption: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a figure is drawn (None where there are no numbers), what is said below it, and where its numbers lie."""
+
+    draw: Callable[[], Figure | None]
+    caption: str
+    source: str
+
+
+def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
+    """Return every figure's plan. Missing sequences are drawn for the study's default arms; the table has all."""
+    default = data.study.default
+    cells = [cell for cell in found.missing if cell.arm in default]
+    at_random = [cell for cell in found.random if cell.arm in default]
+    return {
+        "external-mcc": Plan(
+            lambda: external_mcc(data, found.main, "External test, all four sequences"),
+            "MCC of each arm on the external test with its 95 % interval over patients (thick) and over patients and "
+            "seeds (thin, where there are several); dashed: majority class and sign oracle.",
+            "tables/main.tsv",
+        ),
+        "ablations": Plan(
+            lambda: external_mcc(data, _with_reference(data, found), "Ablations: external test", ranked=False),
+            "MCC of each ablation that was run beside the reference, in the order of the study.",
+            "tables/ablations.tsv",
+        ),
+        "missing-sequences": Plan(
+            lambda: heat_map(data, cells),
+            "MCC by sequences at hand. Filled dots: the patient has the sequence. An arm read out by its own head "
+            "is never refitted and stands under transfer only.",
+            "tables/missing-sequences.tsv",
+        ),
+        "one-missing": Plan(
+            lambda: one_missing(data, cells),
+            "The cases that a clinic meets: everything is there, or one sequence is missing.",
+            "tables/missing-sequences.tsv",
+        ),
+        "random-missing": Plan(
+            lambda: random_missing(data, at_random),
+            "Each patient lacks each sequence with the same probability, and keeps at least one.",
+            "tables/random-missing.tsv",
+        ),
+        "confusion": Plan(
+            lambda: confusion_matrices(data),
+            "Rows: true class; columns: predicted class; patients, and their share of the row.",
+            "runs/*/seed-*/predictions.parquet",
+        ),
+        "training": Plan(
+            lambda: training_curves(data),
+            "Losses of different methods are different sums and don't compare. Ringed: the weights that were kept. "
+            "A teacher whose entropy stays at the dashed line tells its student nothing.",
+            "runs/*/seed-*/log.jsonl",
+        ),
+    }
+
+
+def _with_reference(data: StudyFiles, found: Statistics) -> list:
+    reference = [row for row in found.main if data.reference and row.arm == data.reference.name]
+    return [*reference, *found.ablations] if any(row.mcc for row in found.ablations) else []
+
+
+def write_figures(data: StudyFiles, found: Statistics) -> None:
+    """Write ``figures/`` (PDF, SVG, PNG); one that has no numbers any more is removed."""
+    folder = data.results / "figures"
+    for name, plan in _plans(data, found).items():
+        with style.styled():
+            figure = plan.draw()
+            if figure is not None:
+                style.save(figure, folder, name)
+            else:
+                for old in folder.glob(f"{name}.*"):
+                    old.unlink()
+
+
+def drawn(data: StudyFiles, found: Statistics) -> dict[str, Drawn]:
+    """Return the figures that are there, ready for the page."""
+    shown = {}
+    for name, plan in _plans(data, found).items():
+        path = data.results / "figures" / f"{name}.svg"
+        if path.exists():
+            shown[name] = Drawn(inline(path, plan.caption), name, plan.caption, plan.source)
+    return shown

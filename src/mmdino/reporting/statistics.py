@@ -1,0 +1,88 @@
+"""Everything of the report that is estimated: computed once from the predictions, kept in ``statistics.json``.
+
+Tables, figures and the page are made from it in a second; only this step resamples and permutes patients.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from mmdino.errors import UserError
+from mmdino.files import read_json, write_text
+from mmdino.reporting.claims import Claim, claims
+from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.estimates import (
+    Cell,
+    MainRow,
+    RandomCell,
+    ReadoutRow,
+    main_rows,
+    missing_cells,
+    random_cells,
+    readout_rows,
+)
+
+NAME = "statistics.json"
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The estimates of a study; arms by their experiments' names.
+
+    Attributes:
+        main: arms of the main comparison and baselines, against the reference.
+        ablations: the ablations that were run, against the reference.
+        readouts: every read-out, on validation and on the external test.
+        missing: the 15 sets of sequences.
+        random: sequences missing at random.
+        claims: what the study says to the paper's claims, and further questions.
+    """
+
+    main: list[MainRow]
+    ablations: list[MainRow]
+    readouts: list[ReadoutRow]
+    missing: list[Cell]
+    random: list[RandomCell]
+    claims: list[Claim]
+
+
+def estimate(data: StudyFiles) -> Statistics:
+    """Compute the estimates of every arm that is shown."""
+    main, ablations = data.shown("main", "baseline"), data.shown("ablation")
+    rows = main_rows(data, main)
+    return Statistics(
+        main=rows,
+        ablations=main_rows(data, ablations),
+        readouts=readout_rows(data, [*main, *ablations]),
+        missing=missing_cells(data, [*main, *ablations]),
+        random=random_cells(data, [*main, *ablations]),
+        claims=claims(data, rows),
+    )
+
+
+def write_statistics(statistics: Statistics, results: Path) -> None:
+    """Write ``statistics.json`` into a study's folder."""
+    text = TypeAdapter(Statistics).dump_json(statistics, indent=1)
+    write_text(results / NAME, text.decode() + "\n")
+
+
+def read_statistics(results: Path) -> Statistics:
+    """Read a study's ``statistics.json``.
+
+    Raises:
+        UserError: it is missing, or of another version of this program.
+    """
+    try:
+        return TypeAdapter(Statistics).validate_python(read_json(results / NAME))
+    except ValidationError as error:
+        wrong = "; ".join(".".join(map(str, detail["loc"])) for detail in error.errors()[:3])
+        raise UserError(
+            f"{results / NAME}: does not fit this program ({wrong}); run `mmdino statistics` again"
+        ) from None
+
+
+def by_arm(rows: Iterable[MainRow]) -> dict[str, MainRow]:
+    """Return the rows by their arm's name."""
+    return {row.arm: row for row in rows}

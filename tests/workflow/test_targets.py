@@ -1,0 +1,167 @@
+"""The graph of the miniature study: which target runs what, and what a change reruns.
+
+Snakemake is the real one and its rules are ours; only the program that they call is exchanged for one that writes
+empty files, so that a whole study takes seconds.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("config", "envs", "profiles", "src/mmdino/config", "src/mmdino/reporting", "src/mmdino/methods", "workflow")
+PROGRAM = '''"""Writes an empty file for each output."""
+import os, sys
+from pathlib import Path
+words = sys.argv[1:]
+words = words[words.index("--") + 1 :] if words[0] == "submit" else words
+given = dict(zip(words, words[1:]))
+if words[0] == "train" and given["--experiment"] == os.environ.get("BROKEN"):
+    sys.exit("Error: broken")
+out, results = Path(given.get("--out", "")), Path(given.get("--results", ""))
+files = {
+    "phantom": [out / "labels.tsv", Path(given.get("--truth", "")) / f"{given.get('--cohort')}.parquet"],
+    "slices": [out / "index"],
+    "train": [out / "run.json", out / "model.safetensors"],
+    "statistics": [results / "statistics.json"],
+    "tables": [results / "tables/main.tsv"],
+    "figures": [results / "figures/main.svg"],
+    "report": [results / "report.html"],
+}.get(words[0], [out])
+for path in files:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+'''
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A copy of the project in which the miniature study has been run."""
+    folder = tmp_path_factory.mktemp("targets") / "a clone"
+    for part in PARTS:
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("__init__.py", "errors.py", "files.py", "tables.py"):
+        shutil.copy(ROOT / "src/mmdino" / name, folder / "src/mmdino" / name)
+    (folder / "src/mmdino/__main__.py").write_text(PROGRAM)
+    code, output = snakemake(folder)
+    assert code == 0, output[-3000:]
+    return folder
+
+
+def snakemake(clone, *arguments, **environment):
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", *arguments, "--config", "study=mini"]
+    answer = subprocess.run(
+        command,
+        cwd=clone,
+        env={**os.environ, "PYTHONPATH": str(clone / "src"), **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return answer.returncode, answer.stdout
+
+
+def planned(clone, *arguments) -> dict[str, int]:
+    """Return how many jobs of each rule a dry run plans, without the targets themselves."""
+    _, output = snakemake(clone, "-n", *arguments)
+    found = dict(re.findall(r"^([\w-]+) +(\d+)$", output, flags=re.M))
+    assert found or "Nothing to be done" in output, output[-3000:]
+    return {rule: int(jobs) for rule, jobs in found.items() if rule not in ("total", "all")}
+
+
+@pytest.fixture
+def edited(clone):
+    """Change files of the clone, and have them back after the test."""
+    before: dict[Path, str] = {}
+
+    def edit(path, change):
+        before.setdefault(clone / path, (clone / path).read_text())
+        (clone / path).write_text(change((clone / path).read_text()))
+
+    yield edit
+    for path, text in before.items():
+        path.write_text(text)
+
+
+ONE_RUN = {"train": 1, "predict": 1, "evaluate": 1}
+READ = {"statistics": 1, "tables": 1, "figures": 1, "report": 1}
+
+
+def test_a_finished_study_has_nothing_to_do(clone):
+    assert planned(clone) == {}
+
+
+def test_forcing_an_experiments_training_touches_that_one_alone(clone):
+    assert planned(clone, "--forcerun", "train", "radiomics") == {**ONE_RUN, "radiomics": 1}
+    assert planned(clone, "radiomics", "--forcerun", "train") == {**ONE_RUN, "radiomics": 1}
+
+
+def test_an_experiment_on_request_runs_alone(clone):
+    assert planned(clone, "supervised-vit") == {**ONE_RUN, "supervised-vit": 1}
+
+
+def test_a_changed_setting_reruns_its_experiment_alone_and_a_comment_none(clone, edited):
+    path = "config/experiments/starter-frozen.yaml"
+    edited(path, lambda text: f"# a comment\n{text}")
+    assert planned(clone) == {}
+    edited(path, lambda text: f"{text}  eval_size: 112\n")
+    assert planned(clone) == {**ONE_RUN, **READ}
+    assert "runs/starter-frozen/" in snakemake(clone, "-n")[1]
+
+
+def test_a_changed_title_reruns_no_training(clone, edited):
+    edited("config/experiments/starter-frozen.yaml", lambda text: text.replace("title: Starter", "title: The starter"))
+    assert planned(clone) == READ
+
+
+def test_a_changed_plot_reruns_plots_alone(clone, edited):
+    path = "src/mmdino/reporting/figures/main.py"
+    edited(path, lambda text: f"# a comment\n{text}")
+    assert planned(clone) == {}
+    edited(path, lambda text: f"{text}\nWIDER = 8\n")
+    assert planned(clone) == {"figures": 1, "report": 1}
+
+
+def test_published_figures_rerun_tables_and_report(clone, edited):
+    edited("config/published.yaml", lambda text: f"{text}\n")
+    assert planned(clone) == {"tables": 1, "report": 1}
+
+
+def test_groups_are_targets(clone):
+    assert planned(clone, "baselines") == {
+        "train": 2, "predict": 2, "evaluate": 2, "baselines": 1,
+    }  # fmt: skip
+    assert planned(clone, "missing-sequences") == {}
+    assert planned(clone, "preprocess") == {}
+
+
+def test_every_target_is_listed_with_a_sentence(clone):
+    code, output = snakemake(clone, "help-targets")
+    assert code == 0
+    for name in ("all", "preprocess", "tables", "figures", "report", "ablations", "baselines", "missing-sequences"):
+        assert re.search(rf"^{name} +\w.*\w", output, flags=re.M), name
+    assert re.search(r"^radiomics +What do hand-made .*\?$", output, flags=re.M)
+
+
+def test_a_broken_arm_stops_no_other_and_the_report_is_built(clone):
+    results = clone / "results" / "mini"
+    for name in ("mm-dinov2", "radiomics"):
+        shutil.rmtree(results / "runs" / name)
+    (results / "statistics.json").unlink()
+    (results / "report.html").unlink()
+    code, output = snakemake(clone, BROKEN="mm-dinov2")
+    assert code != 0
+    assert "Error: broken" in output
+    assert (results / "runs/radiomics/seed-0/metrics.json").exists()
+    assert not (results / "runs/mm-dinov2/seed-0/metrics.json").exists()
+    assert (results / "report.html").exists()
+    assert snakemake(clone)[0] == 0
+    assert planned(clone) == {}

@@ -1,0 +1,65 @@
+# Targets that gather several files, and the list of all targets: snakemake --profile profiles/local help-targets
+GROUPS = {
+    group: [name for name in EXPERIMENTS if LOADED.experiment(name).group == group]
+    for group in ("baseline", "ablation")
+}
+HELP = {
+    "all": "the study's report, and all that it needs (the default)",
+    "preprocess": "every cohort preprocessed, split and cut into slices; nothing trained",
+    "baselines": "every baseline of the study, also those on request",
+    "ablations": "every ablation of the study, also those on request",
+    "missing-sequences": "the table and figures of the 15 sets of sequences and of sequences missing at random",
+    "statistics": "all intervals, tests and claims, from the predictions",
+    "tables": "every table as TSV, Markdown and LaTeX",
+    "figures": "every figure as PDF, SVG and PNG",
+    "report": "the report, of the default arms and of all others that were run",
+    "tune": "a search of each experiment that names a search space (hours)",
+    "starter": "the starter network, made again (hours)",
+    "segmenter": "the phantom segmenter, made again (minutes)",
+}
+
+
+rule preprocess:
+    input:
+        f"{RESULTS}/splits.tsv",
+        expand(f"{RESULTS}/cohorts/{{cohort}}/slices", cohort=COHORTS),
+    localrule: True
+
+
+rule baselines:
+    input:
+        runs_of(GROUPS["baseline"], "metrics.json"),
+    localrule: True
+
+
+rule ablations:
+    input:
+        runs_of(GROUPS["ablation"], "metrics.json"),
+    localrule: True
+
+
+rule:
+    name:
+        "missing-sequences"
+    input:
+        runs_of(LOADED.default, "metrics.json"),
+        f"{RESULTS}/tables",
+        f"{RESULTS}/figures",
+    localrule: True
+
+
+HELP |= {name: said_of(name) for name in TARGETS}
+
+
+rule:
+    name:
+        "help-targets"
+    log:
+        f"{RESULTS}/logs/help-targets.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        text="\n".join(f"{name:36} {said}" for name, said in HELP.items()),
+    shell:
+        'echo {params.text:q} | tee "{log}"'
