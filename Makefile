@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test test-slurm lint unit setup clean help
+.PHONY: demo test test-slurm lint unit bench setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -33,6 +33,9 @@ unit: .venv/.ready ## pytest
 
 test-slurm: .venv/.ready ## the faults of docs/slurm.md on a real SLURM, started on loopback (root, Debian)
 	$(BIN)/python -m pytest tests/slurm -m slurm
+
+bench: .venv/.ready ## time our work beside what it replaces (results/bench.json)
+	$(BIN)/python benchmarks/bench.py
 
 clean: ## remove results and Snakemake's notes, keep the environment
 	rm -rf results/phantom results/mini .snakemake

@@ -94,11 +94,11 @@ def patient_slices(paths: Mapping[str, str], settings: Bank) -> tuple[Slices, li
     cut_images, cut_tumour, rows = [], [], []
     for axis in sorted(set(settings.axes)):
         counts = slices.tumour_voxels(tumour, axis)
+        planes, masks = np.moveaxis(images, axis + 1, 0), np.moveaxis(tumour, axis, 0)  # views: only crops are copied
         for number in slices.training_slices(counts, settings.min_tumour_voxels):
-            plane = tumour.take(number, axis)
-            start = slices.crop_start(plane, settings.crop)
-            cut_images.append(slices.scale(slices.crop(images.take(number, axis + 1), start, settings.crop)))
-            cut_tumour.append(slices.crop(plane, start, settings.crop))
+            start = slices.crop_start(masks[number], settings.crop)
+            cut_images.append(slices.scale(slices.crop(planes[number], start, settings.crop)))
+            cut_tumour.append(slices.crop(masks[number], start, settings.crop))
             rows.append({"axis": axis, "slice": int(number), "tumour_voxels": int(counts[number])})
     present = np.tile([bool(paths[name]) for name in SEQUENCES], (len(rows), 1))
     return Slices(np.stack(cut_images), np.stack(cut_tumour).astype(np.uint8), present), rows

@@ -1,0 +1,53 @@
+"""`make bench`: every ratio of docs/benchmarks.md, into results/bench.json and a table.
+
+    python benchmarks/bench.py [--quick] [--only P1 P4]
+
+Each row is our work and the thing it replaces, timed in turn in one process (CPU seconds, one thread).
+"""
+
+import argparse
+import platform
+from pathlib import Path
+
+import torch
+
+import regression
+import resampling
+import samples
+import startup
+from mmdino.files import write_json
+from mmdino.training.record import git_commit, versions
+from ratio import Row
+
+MODULES = {"P1": samples, "P4": regression, "P8": resampling, "P10": startup}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small sizes, few rounds")
+    parser.add_argument("--only", nargs="*", choices=MODULES, default=list(MODULES))
+    parser.add_argument("--out", type=Path, default=Path("results/bench.json"))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = [row for name in given.only for row in MODULES[name].rows(given.quick)]
+    print(table(rows))
+    about = {"machine": platform.processor() or platform.machine(), "versions": versions(), "commit": git_commit()}
+    write_json(given.out, {**about, "quick": given.quick, "rows": [row.as_dict() for row in rows]})
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows as Markdown."""
+    lines = [
+        "| # | what | ours, s | reference | its s | ratio (range) | goal | met |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.name} | {row.what} | {row.ours:.4g} | {row.reference} | {row.theirs:.4g} "
+        f"| {row.ratio:.3g} ({row.low:.3g}–{row.high:.3g}) | {row.goal} | {'yes' if row.met else '**no**'} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
