@@ -3,17 +3,14 @@
 import re
 
 import numpy as np
-import pytest
 import torch
 
 from mmdino.methods.mm_dinov2 import losses
 from mmdino.methods.mm_dinov2.losses import Centring
 from mmdino.models.head import ProjectionHead
 
-from .fixtures import fixture_files
+from .fixtures import each
 
-LOSSES = fixture_files("losses*.npz")
-SUPERVISED = fixture_files("semi_supervised*.npz")
 STUDENT, TEACHER, LATER, SMOOTHING = 0.1, 0.05, 0.06, 0.1  # temperatures with which the fixtures were made
 
 
@@ -32,12 +29,13 @@ def kinds(data, pattern):
     return found
 
 
-@pytest.mark.parametrize("path", LOSSES, ids=lambda path: path.stem)
+@each("losses*.npz")
 def test_dino_targets_centre_and_losses(path):
     data = arrays(path)
     for kind in kinds(data, r"dino\d+"):
         get = {name.split(".")[1]: value for name, value in data.items() if name.startswith(f"{kind}.")}
         centring = Centring(get["t1"].shape[-1])
+        centring.centre.copy_(get["c0"][0])
         close(centring(get["t1"], TEACHER).view_as(get["p1"]), get["p1"])
         close(centring.centre, get["c1"][0])
         close(centring(get["t2"], LATER).view_as(get["p2"]), get["p2"])
@@ -46,7 +44,7 @@ def test_dino_targets_centre_and_losses(path):
         close(losses.dino_loss(get["s"][:2], get["p2"].flip(0), STUDENT, swapped=True) / 2, get["glob"])
 
 
-@pytest.mark.parametrize("path", LOSSES, ids=lambda path: path.stem)
+@each("losses*.npz")
 def test_ibot_targets_centre_and_loss(path):
     data = arrays(path)
     for kind in kinds(data, r"ibot\d+"):
@@ -60,14 +58,14 @@ def test_ibot_targets_centre_and_loss(path):
         close(losses.ibot_loss(student, target, get["weight"], len(get["mask"]), STUDENT), get["loss"])
 
 
-@pytest.mark.parametrize("path", LOSSES, ids=lambda path: path.stem)
+@each("losses*.npz")
 def test_koleo(path):
     data = arrays(path)
     for name in [name for name in data if re.fullmatch(r"koleo\.(\w+_)?x", name)]:
         close(losses.koleo_loss(data[name]), data[name[:-1] + "loss"])
 
 
-@pytest.mark.parametrize("path", LOSSES, ids=lambda path: path.stem)
+@each("losses*.npz")
 def test_projection_head(path):
     data = arrays(path)
     state = {name.removeprefix("head.sd."): value for name, value in data.items() if name.startswith("head.sd.")}
@@ -78,14 +76,14 @@ def test_projection_head(path):
     close(head(data["head.x"]), data["head.y"])
 
 
-@pytest.mark.parametrize("path", SUPERVISED, ids=lambda path: path.stem)
-def test_supervised_term_with_the_batchs_weights(path):
+@each("semi_supervised*.npz")
+def test_supervised_term(path):
     data = arrays(path)
     for case in kinds(data, r"\w+(?=\.labels)"):
-        labels, local = data[f"{case}.labels"], data[f"{case}.local"].requires_grad_()
-        weight = losses.class_weights(labels, local.shape[-1])
-        close(weight, data[f"{case}.weight"])
+        labels, local, weight = data[f"{case}.labels"], data[f"{case}.local"].requires_grad_(), data[f"{case}.weight"]
+        close(losses.class_weights(labels, len(weight)), weight)
         loss = losses.supervised_loss([local, data[f"{case}.global"]], labels, weight, STUDENT, SMOOTHING)
         close(loss, data[f"{case}.loss"])
         loss.backward()
         close(local.grad, data[f"{case}.grad_local"])
+        close((labels >= 0).float().mean(), data[f"{case}.ratio"])

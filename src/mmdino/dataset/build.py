@@ -86,19 +86,19 @@ def patient_slices(paths: Mapping[str, str], settings: Bank) -> tuple[Slices, li
     volumes = {paths[name]: read_volume(paths[name]) for name in given}
     segmentation = read_labels(paths["seg"])
     require_same_space({**volumes, paths["seg"]: segmentation})
-    tumour = _ras(segmentation) > 0
-    images = np.zeros((len(SEQUENCES), *tumour.shape), np.float32)
+    labels = _ras(segmentation)
+    images = np.zeros((len(SEQUENCES), *labels.shape), np.float32)
     for name in given:
         images[SEQUENCES.index(name)] = _ras(volumes[paths[name]])
 
     cut_images, cut_tumour, rows = [], [], []
     for axis in sorted(set(settings.axes)):
-        counts = slices.tumour_voxels(tumour, axis)
-        planes, masks = np.moveaxis(images, axis + 1, 0), np.moveaxis(tumour, axis, 0)  # views: only crops are copied
+        counts = slices.tumour_voxels(labels, axis, settings.slice_choice)
+        planes, masks = np.moveaxis(images, axis + 1, 0), np.moveaxis(labels, axis, 0)  # views: only crops are copied
         for number in slices.training_slices(counts, settings.min_tumour_voxels):
-            start = slices.crop_start(masks[number], settings.crop)
+            start = slices.crop_start(masks[number], settings.crop, settings.slice_choice)
             cut_images.append(slices.scale(slices.crop(planes[number], start, settings.crop)))
-            cut_tumour.append(slices.crop(masks[number], start, settings.crop))
+            cut_tumour.append(slices.crop(masks[number], start, settings.crop) > 0)
             rows.append({"axis": axis, "slice": int(number), "tumour_voxels": int(counts[number])})
     present = np.tile([bool(paths[name]) for name in SEQUENCES], (len(rows), 1))
     return Slices(np.stack(cut_images), np.stack(cut_tumour).astype(np.uint8), present), rows

@@ -1,20 +1,27 @@
 """Which slices of a volume are used, where the crop lies, and how its intensities are scaled (docs/method.md, Data).
 
-Pure functions on arrays. The released code sums label values to choose a slice, swaps height and width of the crop and
-lets it fall off the far border; here voxels are counted, and the crop is centred on the tumour.
+Pure functions on arrays. The released code sums label values to choose a slice, and cuts a corner where there is no
+tumour; here voxels are counted, and a patient without a tumour is left out (``rule: mended | released``).
 """
 
-import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+Rule = Literal["mended", "released"]
+
 LOW, HIGH = 1, 99  # percentiles of a crop that become 0 and 1
 
 
-def tumour_voxels(tumour: NDArray, axis: int) -> NDArray[np.int64]:
-    """Count the voxels > 0 in each slice of a 3-D segmentation; labels 1/2/4, 1/2/3 and binary count alike."""
+def tumour_voxels(tumour: NDArray, axis: int, rule: Rule = "mended") -> NDArray[np.int64]:
+    """Count the voxels > 0 in each slice of a 3-D segmentation; labels 1/2/4, 1/2/3 and binary count alike.
+
+    ``released`` sums the label values instead, so that they do not.
+    """
     others = tuple(other for other in range(3) if other != axis)
+    if rule == "released":
+        return tumour.sum(axis=others, dtype=np.int64)
     return np.count_nonzero(tumour, axis=others).astype(np.int64)
 
 
@@ -26,24 +33,28 @@ def training_slices(counts: NDArray[np.int64], minimum: int) -> NDArray[np.int64
     return chosen.astype(np.int64)
 
 
-def crop_start(tumour: NDArray, size: int) -> tuple[int, int]:
+def crop_start(tumour: NDArray, size: int, rule: Rule = "mended") -> tuple[int, int]:
     """Return row and column at which a ``size`` × ``size`` crop of a plane starts.
 
     Its middle lies within half a pixel of the tumour's centre of mass. At a border it is shifted inwards; along a side
     that is shorter than the crop it starts before the plane (negative), so that the plane lies in the middle.
+    ``released`` truncates the centre to whole pixels (up to a pixel off), and cuts the corner of a plane without tumour.
 
     Args:
-        tumour: (H, W), not all zero.
+        tumour: (H, W), not all zero (``released``: it may be).
+        size: side in pixels.
+        rule: as in the table of mends.
     """
-    centre = np.argwhere(tumour).mean(axis=0)
-    row, column = (_start(c, length, size) for c, length in zip(centre, tumour.shape))
+    centre = np.argwhere(tumour).mean(axis=0) if rule == "mended" or tumour.any() else np.zeros(2)
+    first = np.trunc(centre) - size // 2 if rule == "released" else np.ceil(centre - size / 2)
+    row, column = (_start(int(wanted), length, size) for wanted, length in zip(first, tumour.shape))
     return row, column
 
 
-def _start(centre: float, length: int, size: int) -> int:
+def _start(wanted: int, length: int, size: int) -> int:
     if length < size:
         return -((size - length) // 2)
-    return min(max(math.ceil(centre - size / 2), 0), length - size)
+    return min(max(wanted, 0), length - size)
 
 
 def crop(plane: NDArray, start: tuple[int, int], size: int) -> NDArray:

@@ -55,7 +55,11 @@ class Trainable(ABC):
     steps: int
     evaluate_every: int  # steps between looks at the validation patients; 0: only at the end
     select_by: str = "cls"  # the read-out (cls, patch, head) whose validation MCC chooses the best weights
-    precision: str = "fp32"  # of forward and losses: fp32, bf16, or auto (bf16 where the hardware computes it)
+    precision: str = "fp32"  # of forward and losses: fp32, bf16, fp16, or auto (bf16 where the hardware computes it)
+    compile: bool = False  # whether the network's blocks are compiled
+    shares_batch: bool = (
+        False  # whether several processes can train it: batch() gives this one's part (common/processes)
+    )
     network: nn.Module  # everything that a resume needs: student, teacher, heads, centres (as buffers)
     optimizer: torch.optim.Optimizer | None
 

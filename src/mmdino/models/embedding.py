@@ -58,11 +58,11 @@ def cut_patches(images: Tensor, side: int) -> Tensor:
     return images.reshape(batch, rows, side, columns, side).transpose(2, 3).reshape(batch, -1, side, side)
 
 
-def interpolate_positions(pos_embed: Tensor, rows: int, columns: int) -> Tensor:
+def interpolate_positions(pos_embed: Tensor, rows: int, columns: int, antialias: bool = False) -> Tensor:
     """Resize the patch positions of ``pos_embed`` (1, 1+G², D) to (1, rows·columns, D).
 
     Bicubic by ``scale_factor = (g + 0.1) / G`` without antialiasing, as DINOv2 does; interpolating to ``size=``
-    instead gives other values (by up to .8).
+    instead gives other values (by up to .8). ``antialias``: to ``size=`` with antialiasing, as DINOv2 with registers.
     """
     patches = pos_embed[:, 1:]
     dim = patches.shape[-1]
@@ -70,6 +70,9 @@ def interpolate_positions(pos_embed: Tensor, rows: int, columns: int) -> Tensor:
     if (rows, columns) == (side, side):
         return patches
     grid = patches.float().reshape(1, side, side, dim).permute(0, 3, 1, 2)
-    scale = ((rows + 0.1) / side, (columns + 0.1) / side)
-    resized = F.interpolate(grid, scale_factor=scale, mode="bicubic")
+    if antialias:
+        resized = F.interpolate(grid, size=(rows, columns), mode="bicubic", antialias=True)
+    else:
+        scale = ((rows + 0.1) / side, (columns + 0.1) / side)
+        resized = F.interpolate(grid, scale_factor=scale, mode="bicubic")
     return resized.permute(0, 2, 3, 1).reshape(1, rows * columns, dim).to(pos_embed.dtype)

@@ -79,7 +79,7 @@ def fit_sweep(
         model = fit_multinomial(scaled, labels, FALLBACK)
         return Fitted(FALLBACK, None, note, classes, centre, scale, model, present)
     rounds = min(MOST_HOLDOUTS, -(-ENOUGH // int(held.sum())))
-    sweeps = [_sweep(scaled, labels, holdout(labels, seed, turn), classes) for turn in range(rounds)]
+    sweeps = [sweep(scaled, labels, holdout(labels, seed, turn), classes) for turn in range(rounds)]
     scores = np.mean([scores for _, scores in sweeps], axis=0)
     best = int(scores.argmax())
     strength = float(STRENGTHS[best])
@@ -119,7 +119,7 @@ def _standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return features.mean(axis=0), np.where(constant, 1.0, deviation)
 
 
-def _sweep(
+def sweep(
     features: np.ndarray, labels: np.ndarray, held: np.ndarray, classes: int
 ) -> tuple[list[Multinomial], np.ndarray]:
     """Return the models by strength, fitted without the hold-out, each from the last, and their MCC on it."""

@@ -21,6 +21,8 @@ class ViTShape:
     Attributes:
         dim, depth, heads, patch: of the transformer (ViT-B/14: 768, 12, 12, 14).
         grid: side of the position grid; 37 in DINOv2's checkpoints.
+        registers: further tokens after CLS that belong to no patch (DINOv2 with registers: 4).
+        ffn: ``mlp``, or ``swiglu`` (ViT-g).
         stem: ``linear`` (DINOv2's) or ``conv`` (the starter's).
         imgwise: positions per sequence (the paper's); False stacks the sequences as one tall image ("concatenation").
         modality_embedding: add the unit-length embedding of the sequence to its patch tokens.
@@ -38,6 +40,8 @@ class ViTShape:
     modality_embedding: bool = True
     layer_scale: float = 1e-5
     drop_path: float = 0.0
+    registers: int = 0
+    ffn: str = "mlp"
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,12 @@ class MultiModalViT(nn.Module):
         self.cls_token = nn.Parameter(torch.randn(1, 1, shape.dim) * 1e-6)
         self.pos_embed = nn.Parameter(torch.randn(1, 1 + shape.grid**2, shape.dim) * _spread(shape.dim))
         self.mask_token = nn.Parameter(torch.zeros(1, shape.dim))
+        if shape.registers:
+            self.register_tokens = nn.Parameter(torch.randn(1, shape.registers, shape.dim) * 1e-6)
         if shape.modality_embedding:
             self.mri_seq_embed = nn.Embedding(len(SEQUENCES), shape.dim)
         self.blocks = nn.ModuleList(
-            Block(shape.dim, shape.heads, shape.layer_scale, shape.drop_path) for _ in range(shape.depth)
+            Block(shape.dim, shape.heads, shape.layer_scale, shape.drop_path, shape.ffn) for _ in range(shape.depth)
         )
         self.norm = nn.LayerNorm(shape.dim, eps=1e-6)
         self.apply(_initialise)
@@ -74,23 +80,27 @@ class MultiModalViT(nn.Module):
     def embed(
         self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None, patches: Tensor | None = None
     ) -> Tensor:
-        """Return the embedded tokens (B, 1 + S·N, D) before the first block; arguments as in :meth:`forward`."""
+        """Return the embedded tokens (B, 1 + R + S·N, D) before the first block; arguments as in :meth:`forward`."""
+        self._check(images, sequences)
         batch, channels, height, width = images.shape
-        self._check(channels, height, width, sequences)
         rows, columns = height // self.shape.patch, width // self.shape.patch
         tokens = self.project(images) if patches is None else patches
         if masks is not None:
             tokens = torch.where(masks.reshape(batch, channels, -1, 1), self.mask_token.to(tokens.dtype), tokens)
         if self.shape.imgwise:
-            tokens = tokens + interpolate_positions(self.pos_embed, rows, columns)[:, None]
+            tokens = tokens + self._positions(rows, columns)[:, None]
         else:
-            tall = interpolate_positions(self.pos_embed, channels * rows, columns)
+            tall = self._positions(channels * rows, columns)
             tokens = tokens + tall.reshape(1, channels, rows * columns, -1)
         if self.shape.modality_embedding:
             which = torch.tensor([SEQUENCES.index(name) for name in sequences], device=images.device)
             tokens = tokens + F.normalize(self.mri_seq_embed(which), dim=-1)[None, :, None]
         cls = (self.cls_token + self.pos_embed[:, :1]).expand(batch, -1, -1)
-        return torch.cat([cls, tokens.flatten(1, 2)], dim=1)
+        first = [cls, self.register_tokens.expand(batch, -1, -1)] if self.shape.registers else [cls]
+        return torch.cat([*first, tokens.flatten(1, 2)], dim=1)
+
+    def _positions(self, rows: int, columns: int) -> Tensor:
+        return interpolate_positions(self.pos_embed, rows, columns, antialias=self.shape.registers > 0)
 
     def forward(
         self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None, patches: Tensor | None = None
@@ -104,18 +114,20 @@ class MultiModalViT(nn.Module):
             patches: what :meth:`project` gave for these images, where it is at hand already.
 
         Raises:
-            UserError: an unknown or repeated sequence, a wrong number of them, or a size that is no multiple of the patch.
+            UserError: an unknown or repeated sequence, a wrong number of them, a size that is no multiple of the patch,
+                or images of another dtype than the weights.
         """
         return self.encode(self.embed(images, sequences, masks, patches))
 
     def encode(self, tokens: Tensor) -> Tokens:
-        """Run the blocks over embedded tokens (B, 1 + T, D), CLS first."""
+        """Run the blocks over embedded tokens (B, 1 + R + T, D), CLS and registers first."""
         for block in self.blocks:
             tokens = block(tokens)
         tokens = self.norm(tokens)
-        return Tokens(tokens[:, 0], tokens[:, 1:])
+        return Tokens(tokens[:, 0], tokens[:, 1 + self.shape.registers :])
 
-    def _check(self, channels: int, height: int, width: int, sequences: Sequence[str]) -> None:
+    def _check(self, images: Tensor, sequences: Sequence[str]) -> None:
+        _, channels, height, width = images.shape
         for name in sequences:
             if name not in SEQUENCES:
                 raise UserError(f"unknown sequence '{name}'{nearest(name, SEQUENCES)}")
@@ -126,6 +138,11 @@ class MultiModalViT(nn.Module):
         if height % self.shape.patch or width % self.shape.patch:
             raise UserError(
                 f"images of {height}×{width}: both sides must be multiples of the patch, {self.shape.patch}"
+            )
+        weights = self.patch_embed.proj.weight.dtype
+        if images.dtype != weights and not torch.is_autocast_enabled(images.device.type):
+            raise UserError(
+                f"images are {images.dtype} and the weights {weights}; convert one of them, or compute under autocast"
             )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmdino.errors import UserError
 from mmdino.files import atomic
+from mmdino.models.names import translate
 from mmdino.models.vit import MultiModalViT, ViTShape
 from mmdino.tables import SEQUENCES
 
@@ -26,8 +27,9 @@ def build_backbone(backbone: str, shape: ViTShape, seed: int) -> MultiModalViT:
 
     Args:
         backbone: ``random``; ``starter`` (the one that the project carries); the path of a DINOv2 checkpoint
-            (``.pth``, ``.safetensors``) or of a starter of your own; or a timm name (``vit_base_patch14_dinov2.lvd142m``).
-        shape: the network; a starter file brings its own size, and takes only the embedding switches and drop-path from here.
+            (``.pth``, ``.safetensors``), of a ViT that fits (DINOv3, MRI-pretrained; see :mod:`.names`), of a starter or
+            run of your own; or a timm name (``vit_base_patch14_dinov2.lvd142m``).
+        shape: the network; a file of ours brings its own size, and takes only the embedding switches and drop-path from here.
         seed: for whatever is random.
 
     Raises:
@@ -66,7 +68,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], ViTShape | None]:
             state, shape = torch.load(path, map_location="cpu", weights_only=True), None
     except Exception as error:
         raise UserError(f"{path}: is no readable checkpoint of plain tensors ({error}); fetch it again") from None
-    return {name: value.float() for name, value in state.items()}, shape
+    return {name: value.float() for name, value in translate(state).items()}, shape
 
 
 def write_backbone(model: MultiModalViT, path: Path, dtype: torch.dtype = torch.float32, **card: str) -> None:
@@ -113,7 +115,7 @@ def from_reference(
         sequences: the order in which their configuration lists the sequences; checked only, since ours go by name.
         imgwise: positions per sequence.
         modality_embedding: whether their run used it.
-        heads: attention heads; dim / 64 when None, as in DINOv2.
+        heads: attention heads; None: 64 channels a head as in DINOv2, 16 a head in networks narrower than 192.
 
     Raises:
         UserError: a sequence is unknown or a tensor does not fit.
@@ -121,15 +123,18 @@ def from_reference(
     unknown = set(sequences) - set(SEQUENCES)
     if unknown:
         raise UserError(f"unknown sequences {sorted(unknown)}; known are {', '.join(SEQUENCES)}")
+    state_dict = translate(state_dict)
     dim, _, patch, _ = state_dict["patch_embed.proj.weight"].shape
     shape = ViTShape(
         dim=dim,
         depth=1 + max(int(name.split(".")[1]) for name in state_dict if name.startswith("blocks.")),
-        heads=heads or max(1, dim // 64),
+        heads=heads or max(1, dim // (64 if dim >= 192 else 16)),
         patch=patch,
         grid=math.isqrt(state_dict["pos_embed"].shape[1] - 1),
         imgwise=imgwise,
         modality_embedding=modality_embedding,
+        registers=state_dict["register_tokens"].shape[1] if "register_tokens" in state_dict else 0,
+        ffn="swiglu" if "blocks.0.mlp.w12.weight" in state_dict else "mlp",
     )
     model = MultiModalViT(shape)
     load_checked(model, state_dict, "the given state dict")
@@ -143,7 +148,7 @@ def _seeded(shape: ViTShape, seed: int) -> MultiModalViT:
 
 
 def _from_timm(name: str) -> dict[str, Tensor]:
-    """Return timm's weights of a DINOv2 network; its parameter names are DINOv2's own."""
+    """Return timm's weights of a DINOv2 network."""
     import timm
 
     try:
@@ -153,4 +158,4 @@ def _from_timm(name: str) -> dict[str, Tensor]:
             f"backbone '{name}': is neither a file nor a network that timm can load here ({error}); where there is no "
             "network, fetch the weights on a connected machine and give their path"
         ) from None
-    return {key: value for key, value in network.state_dict().items() if not key.startswith("head.")}
+    return translate(network.state_dict())

@@ -24,12 +24,14 @@ class Draws:
         flip: (n,) bool: mirrored along the rows (left–right in axial and coronal crops).
         sigma: (n,) blur in pixels of the view; 0 = none.
         gamma: (n,) exponent; 1 = none.
+        flip_columns: (n,) bool: mirrored along the columns, as in the released code; None: none is.
     """
 
     box: NDArray[np.int64]
     flip: NDArray[np.bool_]
     sigma: NDArray[np.float64]
     gamma: NDArray[np.float64]
+    flip_columns: NDArray[np.bool_] | None = None
 
     @classmethod
     def whole(cls, count: int, source: int) -> "Draws":
@@ -43,8 +45,9 @@ def render(images: Tensor, draws: Draws, size: int) -> Tensor:
     top, left, height, width = (torch.from_numpy(column) for column in draws.box.T)
     source = images.shape[-1]
     rows, columns = resampling(top, height, source, size), resampling(left, width, source, size)
-    flip = torch.from_numpy(draws.flip)[:, None, None]
-    rows = torch.where(flip, rows.flip(1), rows)
+    rows = _flipped(rows, draws.flip)
+    if draws.flip_columns is not None:
+        columns = _flipped(columns, draws.flip_columns)
     views = separable(images, rows, columns).clamp_(0, 1)
     blurred = np.flatnonzero(draws.sigma)
     if len(blurred):
@@ -53,6 +56,10 @@ def render(images: Tensor, draws: Draws, size: int) -> Tensor:
     for index in np.flatnonzero(draws.gamma != 1):
         views[index] = views[index].pow(float(draws.gamma[index]))
     return normalise(views)
+
+
+def _flipped(weights: Tensor, flip: NDArray[np.bool_]) -> Tensor:
+    return torch.where(torch.from_numpy(flip)[:, None, None], weights.flip(1), weights)
 
 
 def normalise(views: Tensor, mean: float = MEAN, std: float = STD) -> Tensor:

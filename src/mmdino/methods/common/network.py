@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from mmdino.dataset.bank import Slices
 from mmdino.errors import UserError
 from mmdino.methods.common.augment import Draws, normalise, render
+from mmdino.methods.common.parts import in_parts
 from mmdino.methods.common.settings import ViTSettings
-from mmdino.models.vit import MultiModalViT, ViTShape
+from mmdino.models.layers import Attention
+from mmdino.models.vit import MultiModalViT, Tokens, ViTShape
 from mmdino.models.weights import build_backbone
 from mmdino.tables import CLASSES, SEQUENCES
 
@@ -25,17 +27,38 @@ KEPT = 256  # patients of whom the patch tokens are kept, since they may be aske
 
 
 class HeadedViT(nn.Module):
-    """A multi-modal ViT and its head (None: it has no output of its own)."""
+    """A multi-modal ViT and its head (None: it has no output of its own); patch tokens may have a head of their own."""
 
-    def __init__(self, backbone: MultiModalViT, head: nn.Module | None):
+    def __init__(self, backbone: MultiModalViT, head: nn.Module | None, patch_head: nn.Module | None = None):
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.patch_head = patch_head
 
     def scores(self, tokens: Tensor) -> Tensor:
-        """Return the head's scores (…, K) of tokens (…, D)."""
+        """Return the head's scores (…, K) of CLS tokens (…, D)."""
         assert self.head is not None
         return self.head(tokens)
+
+    def patch_scores(self, tokens: Tensor) -> Tensor:
+        """Return the scores (…, K) of patch tokens (…, D): by their own head, or by the one that they share."""
+        return self.scores(tokens) if self.patch_head is None else self.patch_head(tokens)
+
+    def look(
+        self,
+        images: Tensor,
+        sequences: Sequence[str],
+        masks: Tensor | None = None,
+        patches: Tensor | None = None,
+        parts: int = 1,
+    ) -> Tokens:
+        """Return the tokens of images, as the backbone does, of which ``parts`` pieces are looked at one by one."""
+
+        def backbone(*piece: Tensor | None) -> tuple[Tensor, Tensor]:
+            tokens = self.backbone(piece[0], sequences, *piece[1:])
+            return tokens.cls, tokens.patches
+
+        return Tokens(*in_parts(backbone, parts, images, masks, patches))
 
 
 def starting_backbone(settings: ViTSettings, seed: int, drop_path: float = 0.0) -> MultiModalViT:
@@ -51,8 +74,14 @@ def starting_backbone(settings: ViTSettings, seed: int, drop_path: float = 0.0) 
         modality_embedding=settings.modality_embedding,
         layer_scale=settings.layer_scale,
         drop_path=drop_path,
+        registers=settings.registers,
+        ffn=settings.ffn,
     )
-    return build_backbone(settings.backbone, shape, seed)
+    backbone = build_backbone(settings.backbone, shape, seed)
+    for module in backbone.modules():
+        if isinstance(module, Attention):
+            module.fused = settings.attention == "fused"
+    return backbone
 
 
 def exported(network: HeadedViT) -> tuple[dict[str, Tensor], dict[str, str]]:

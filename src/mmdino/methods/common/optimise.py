@@ -74,14 +74,12 @@ def clip(modules: Iterable[nn.Module], limit: float) -> list[Tensor]:
     return [torch.nn.utils.clip_grad_norm_(module.parameters(), limit) for module in modules]
 
 
-def training_class_weights(patients: Patients, subjects: Sequence[str], equal: bool = False) -> Tensor:
-    """Return log(n / count) of each class (C,) among the labelled of ``subjects``; with ``equal``, ones.
+def training_class_weights(patients: Patients, subjects: Sequence[str]) -> Tensor:
+    """Return log(n / count) of each class (C,) among the labelled of ``subjects``.
 
     Raises:
         UserError: a class has no labelled training patient.
     """
-    if equal:
-        return torch.ones(len(CLASSES))
     labels = patients.targets(list(subjects))
     counts = np.bincount(labels[labels >= 0], minlength=len(CLASSES))
     if not counts.any():

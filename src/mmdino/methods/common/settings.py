@@ -1,15 +1,45 @@
-"""Settings that the ViT methods share."""
+"""Settings that the methods share. ``json_schema_extra`` says where a default comes from (``mmdino show-config``)."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from mmdino.config import MethodSettings
+from mmdino.config.sources import CODE, MENDED, PAPER
 from mmdino.tables import SEQUENCES
 
 Sequence = Literal["t1", "t1c", "t2", "flair"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Rule = Literal["mended", "released"]
+
+
+class LoopSettings(MethodSettings):
+    """How long a network is trained, and at which rate."""
+
+    steps: int = Field(default=8400, ge=0, json_schema_extra=PAPER, description="42 make an epoch of the paper.")
+    batch: int = Field(default=64, ge=2, json_schema_extra=PAPER, description="Patients a step.")
+    evaluate_every: int = Field(
+        default=210,
+        ge=0,
+        json_schema_extra=CODE,
+        description="Steps between looks at the validation patients; 0: at the end.",
+    )
+    lr: Positive = Field(default=2.5e-5, json_schema_extra=PAPER)
+    lr_end: float = Field(default=1e-6, ge=0, json_schema_extra=CODE)
+    warmup_steps: int = Field(default=840, ge=0, json_schema_extra=CODE)
+    weight_decay: float = Field(default=0.04, ge=0, json_schema_extra=CODE)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1, json_schema_extra=CODE)
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = Field(
+        default="fp32", description="Of the forward pass and the losses; auto: bf16 where the hardware computes it."
+    )
+    compile: bool = Field(default=False, description="torch.compile the blocks, where it works; else say so and go on.")
+
+    @model_validator(mode="after")
+    def _warms_up(self) -> "LoopSettings":
+        if self.steps and self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps {self.warmup_steps} must be less than steps {self.steps}")
+        return self
 
 
 class ViTSettings(MethodSettings):
@@ -17,33 +47,49 @@ class ViTSettings(MethodSettings):
 
     backbone: str = Field(
         default="vit_base_patch14_dinov2.lvd142m",
+        json_schema_extra=PAPER,
         description="Where its weights come from: starter, random, the path of a checkpoint, or a timm name.",
     )
-    dim: int = Field(default=768, gt=0, description="Width; a starter brings its own size.")
-    depth: int = Field(default=12, gt=0)
-    heads: int = Field(default=12, gt=0)
-    patch: int = Field(default=14, gt=0)
-    grid: int = Field(default=37, gt=0, description="Side of the position grid.")
-    stem: Literal["linear", "conv"] = "linear"
+    dim: int = Field(default=768, gt=0, json_schema_extra=PAPER, description="Width; a starter brings its own size.")
+    depth: int = Field(default=12, gt=0, json_schema_extra=PAPER)
+    heads: int = Field(default=12, gt=0, json_schema_extra=PAPER)
+    patch: int = Field(default=14, gt=0, json_schema_extra=PAPER)
+    grid: int = Field(default=37, gt=0, json_schema_extra=PAPER, description="Side of the position grid.")
+    registers: int = Field(default=0, ge=0, json_schema_extra=PAPER, description="4 in DINOv2's files with registers.")
+    ffn: Literal["mlp", "swiglu"] = Field(default="mlp", json_schema_extra=PAPER, description="swiglu: ViT-g's.")
+    stem: Literal["linear", "conv"] = Field(default="linear", json_schema_extra=PAPER)
     positions: Literal["per-sequence", "stacked"] = Field(
-        default="per-sequence", description="stacked: the sequences as one tall image (the paper's 'concatenation')."
+        default="per-sequence",
+        json_schema_extra=PAPER,
+        description="stacked: the sequences as one tall image (the paper's 'concatenation').",
     )
-    modality_embedding: bool = True
-    layer_scale: Positive = 1e-5
-    sequences: list[Sequence] = Field(default=["t2", "t1", "t1c", "flair"], min_length=1)
-    global_size: int = Field(default=98, gt=0, description="Side of a global crop in pixels.")
+    modality_embedding: bool = Field(default=True, json_schema_extra=PAPER)
+    layer_scale: Positive = Field(default=1e-5, json_schema_extra=CODE)
+    attention: Literal["fused", "plain"] = Field(
+        default="fused", description="fused: torch's scaled_dot_product_attention; plain: as two matrix products."
+    )
+    sequences: list[Sequence] = Field(default=["t2", "t1", "t1c", "flair"], min_length=1, json_schema_extra=PAPER)
+    global_size: int = Field(default=98, gt=0, json_schema_extra=CODE, description="Side of a global crop in pixels.")
     eval_size: int = Field(
-        default=98, gt=0, description="Side at which a patient is looked at; the released code: 224."
+        default=98,
+        gt=0,
+        json_schema_extra=MENDED,
+        description="Side at which a patient is looked at; the released code: 224.",
     )
-    eval_transform: Literal["mended", "released"] = Field(
-        default="mended", description="released: per-sequence min–max and another normalisation than in training."
+    eval_transform: Rule = Field(
+        default="mended",
+        json_schema_extra=MENDED,
+        description="released: per-sequence min–max and another normalisation than in training.",
     )
     missing: Literal["mask", "drop"] = Field(
         default="mask",
+        json_schema_extra=PAPER,
         description="What stands for a missing sequence at evaluation: mask tokens (the paper's), or nothing.",
     )
     select_by: Literal["cls", "patch", "head"] = Field(
-        default="cls", description="The read-out whose validation MCC chooses the best weights."
+        default="cls",
+        json_schema_extra=CODE,
+        description="The read-out whose validation MCC chooses the best weights.",
     )
 
     @model_validator(mode="after")
@@ -59,38 +105,37 @@ class ViTSettings(MethodSettings):
         return self
 
 
-class TrainingSettings(ViTSettings):
-    """How a ViT is optimised (in steps: 42 make an epoch of the paper). Defaults: the paper's."""
+class TrainingSettings(LoopSettings, ViTSettings):
+    """How a ViT is optimised. Defaults: the paper's."""
 
-    steps: int = Field(default=8400, ge=0)
-    batch: int = Field(default=64, ge=2, description="Patients a step.")
-    evaluate_every: int = Field(
-        default=210, ge=0, description="Steps between looks at the validation patients; 0: at the end."
-    )
-    lr: Positive = 2.5e-5
-    lr_end: float = Field(default=1e-6, ge=0)
-    warmup_steps: int = Field(default=840, ge=0)
-    weight_decay: float = Field(default=0.04, ge=0)
-    weight_decay_end: float = Field(default=0.4, ge=0)
-    layer_decay: float = Field(default=0.9, gt=0, le=1)
+    weight_decay_end: float = Field(default=0.4, ge=0, json_schema_extra=CODE)
+    layer_decay: float = Field(default=0.9, gt=0, le=1, json_schema_extra=CODE)
     patch_embed_lr: float = Field(
-        default=0.2, ge=0, description="Factor on the patch embedding's rate; 0: it is frozen."
+        default=0.2, ge=0, json_schema_extra=CODE, description="Factor on the patch embedding's rate; 0: it is frozen."
     )
-    freeze_backbone_steps: int = Field(default=420, ge=0)
-    clip: Positive = 3.0
-    drop_path: float = Field(default=0.3, ge=0, lt=1)
-    precision: Literal["fp32", "bf16", "auto"] = Field(
-        default="fp32", description="Of the forward pass and the losses; auto: bf16 where the hardware computes it."
+    freeze_backbone_steps: int = Field(default=420, ge=0, json_schema_extra=CODE)
+    clip: Positive = Field(default=3.0, json_schema_extra=CODE)
+    drop_path: float = Field(default=0.3, ge=0, lt=1, json_schema_extra=CODE)
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="Parts in which a batch goes through the network, so that memory holds one part's activations; "
+        "the losses stay the whole batch's.",
     )
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     class_weight: Literal["train", "batch", "none"] = Field(
-        default="train", description="Whose class frequencies weigh the labels; batch: the released code."
+        default="train",
+        json_schema_extra=MENDED,
+        description="Whose class frequencies weigh the labels; batch: the released code.",
     )
-    blur: Literal["designed", "released"] = Field(default="designed", description="released: probabilities inverted.")
-    global_scale: tuple[Positive, Positive] = Field(default=(0.5, 1.0), description="Side of a crop, of the slice's.")
-
-    @model_validator(mode="after")
-    def _warms_up(self) -> "TrainingSettings":
-        if self.steps and self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps {self.warmup_steps} must be less than steps {self.steps}")
-        return self
+    blur: Rule = Field(default="mended", json_schema_extra=MENDED, description="released: probabilities inverted.")
+    crops: Rule = Field(
+        default="mended",
+        json_schema_extra=MENDED,
+        description="released: height and width of a crop are swapped in placing it, and the far border cuts it off.",
+    )
+    flip: Rule = Field(
+        default="mended", json_schema_extra=MENDED, description="released: front–back instead of left–right."
+    )
+    global_scale: tuple[Positive, Positive] = Field(
+        default=(0.5, 1.0), json_schema_extra=CODE, description="Side of a crop, of the slice's."
+    )

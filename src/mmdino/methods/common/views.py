@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdino.dataset.bank import SliceBank
+from mmdino.dataset.slices import Rule
 from mmdino.methods.common.augment import Draws, render
 from mmdino.methods.common.draws import Drawn, stream
 from mmdino.tables import SEQUENCES
@@ -26,6 +27,8 @@ class View:
         scale: side of the crop, uniform, as a share of the slice's.
         blur: probability of a blur.
         gamma: whether intensities are bent.
+        crops: ``released``: height and width are swapped in placing the crop, and the far border cuts it off.
+        flip: ``released``: mirrored along the columns (front–back in axial slices) instead of left–right.
     """
 
     name: str
@@ -33,6 +36,8 @@ class View:
     scale: tuple[float, float]
     blur: float
     gamma: bool = False
+    crops: Rule = "mended"
+    flip: Rule = "mended"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,9 @@ class Patches:
     tumour: NDArray[np.uint8]
     present: NDArray[np.bool_]
     axis: NDArray[np.int64]
+
+    def __getitem__(self, rows: slice) -> "Patches":
+        return Patches(self.images[rows], self.tumour[rows], self.present[rows], self.axis[rows])
 
 
 def read_slices(bank: SliceBank, turns: Sequence[Drawn], sequences: Sequence[str], seed: int) -> Patches:
@@ -65,7 +73,11 @@ def make_views(slices: Patches, turns: Sequence[Drawn], view: View, seed: int) -
         for tumour, turn in zip(slices.tumour, turns)
     ]
     box, flip, sigma, gamma = (np.array(column) for column in zip(*drawn))
-    return render(slices.images, Draws(box, flip & (slices.axis != SAGITTAL), sigma, gamma), view.size)
+    if view.flip == "released":
+        draws = Draws(box, np.zeros_like(flip), sigma, gamma, flip_columns=flip)
+    else:
+        draws = Draws(box, flip & (slices.axis != SAGITTAL), sigma, gamma)
+    return render(slices.images, draws, view.size)
 
 
 def _draw(
@@ -78,8 +90,8 @@ def _draw(
         np.array(np.unravel_index(rng.choice(pixels), tumour.shape)) if len(pixels) else np.array(tumour.shape) // 2
     )
     height = rng.uniform(*view.scale) * source
-    sides = np.clip(np.rint([height, height * rng.uniform(3 / 4, 4 / 3)]), 1, source).astype(int)
-    corner = np.clip(np.rint(centre + 0.5 - sides / 2), 0, source - sides).astype(int)
+    sides = np.array([height, height * rng.uniform(3 / 4, 4 / 3)])
+    corner, sides = (_place_as_released if view.crops == "released" else _place)(centre, sides, source)
     flip, blurred, sigma, gamma = (
         rng.random() < 0.5,
         rng.random() < view.blur,
@@ -87,3 +99,16 @@ def _draw(
         rng.uniform(0.75, 1.5),
     )
     return (*corner, *sides), flip, sigma if blurred else 0.0, gamma if view.gamma else 1.0
+
+
+def _place(centre: NDArray, sides: NDArray, source: int) -> tuple[NDArray, NDArray]:
+    """Return corner and sides of a crop whose middle lies within half a pixel of ``centre``, shifted inwards."""
+    sides = np.clip(np.rint(sides), 1, source).astype(int)
+    return np.clip(np.rint(centre + 0.5 - sides / 2), 0, source - sides).astype(int), sides
+
+
+def _place_as_released(centre: NDArray, sides: NDArray, source: int) -> tuple[NDArray, NDArray]:
+    """Return corner and sides as the released code does: half the *other* side before the centre, the rest cut off."""
+    sides = sides.astype(int)
+    corner = np.maximum(centre - sides[::-1] // 2, 0)
+    return corner, np.minimum(corner + sides, source) - corner

@@ -4,13 +4,14 @@ Masks address (sequence × patch) tokens, sequences in the order of the method's
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+Rule = Literal["mended", "released"]
 FullModality = Literal["none", "one", "uniform"]
 
 
@@ -80,6 +81,20 @@ class Masks:
     indices: Tensor
     weight: Tensor
 
+    def of_views(self, rows: slice, patients: int) -> "Masks":
+        """Return the masks of some patients' two views, out of those of ``patients`` patients."""
+        crops, tokens = self.student.shape
+        chosen = torch.arange(crops).view(2, patients)[:, rows].flatten()
+        crop = self.indices // tokens
+        place = torch.full((crops,), -1).scatter(0, chosen, torch.arange(len(chosen)))[crop]
+        mine = place >= 0
+        return Masks(
+            self.student[chosen],
+            self.absent[chosen],
+            (place * tokens + self.indices % tokens)[mine],
+            self.weight[mine],
+        )
+
     @classmethod
     def of(cls, target: np.ndarray, absent: np.ndarray) -> "Masks":
         """Return the masks of tokens to predict and of absent ones, (2B, S·N) bool each, without overlap."""
@@ -92,8 +107,16 @@ class Masks:
         )
 
 
-def combine(blocks: np.ndarray, hidden: np.ndarray, present: np.ndarray) -> Masks:
-    """Return the union of block masks (2B, N), hidden sequences (2B, S) and absent ones, as token masks."""
+def combine(blocks: np.ndarray, hidden: np.ndarray, present: np.ndarray, rule: Rule = "mended") -> Masks:
+    """Return the union of block masks (2B, N), hidden sequences (2B, S) and absent ones, as token masks.
+
+    ``released``: where no sequence is hidden, indices count the tokens of one sequence a crop, as the released code's
+    do, but are used on all sequences' tokens: most of what the iBOT loss then reads was never masked.
+    """
     absent = np.repeat(~present, blocks.shape[1], axis=1)
     whole = np.repeat(hidden, blocks.shape[1], axis=1)
-    return Masks.of((np.tile(blocks, (1, present.shape[1])) | whole) & ~absent, absent)
+    masks = Masks.of((np.tile(blocks, (1, present.shape[1])) | whole) & ~absent, absent)
+    if rule == "released" and not hidden.any():
+        wrong = Masks.of(blocks, np.zeros_like(blocks))
+        return replace(masks, indices=wrong.indices, weight=wrong.weight)
+    return masks

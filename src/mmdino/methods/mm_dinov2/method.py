@@ -4,46 +4,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmdino.methods.base import Run, Trainable
+from mmdino.errors import UserError
+from mmdino.methods.base import Run
 from mmdino.methods.common.draws import Drawn, Sampler, stream
 from mmdino.methods.common.network import HeadedViT, ViTEncoder, exported, read_backbone, starting_backbone
-from mmdino.methods.common.optimise import adamw, clip, learning_parameters, set_rates, training_class_weights
+from mmdino.methods.common.processes import share
 from mmdino.methods.common.schedules import Cosine, Linear
+from mmdino.methods.common.trained import TrainedViT, class_weight
 from mmdino.methods.common.views import Patches, View, make_views, read_slices
 from mmdino.methods.mm_dinov2.masking import block_masks, combine, hidden_sequences
 from mmdino.methods.mm_dinov2.model import Batch, StudentTeacher
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.methods.mm_dinov2.views import global_views, local_views
 from mmdino.models.head import ProjectionHead
+from mmdino.models.vit import MultiModalViT
 
 
-class MMDinoV2(Trainable):
+class MMDinoV2(TrainedViT):
     """Self-distillation of multi-sequence crops, with the first prototypes as classes."""
 
     network: StudentTeacher
-    optimizer: torch.optim.AdamW
 
     def __init__(self, run: Run):
         s: Settings = run.settings
-        self.run, self.settings = run, s
-        self.steps, self.evaluate_every, self.select_by = s.steps, s.evaluate_every, s.select_by
-        self.precision = s.precision
-        self.sampler = Sampler(
-            run.patients, run.seed, s.batch, s.labelled_fraction_of_batch, labelled_only=not s.unlabelled
-        )
-        weight = None
-        if s.class_weight != "batch":
-            weight = training_class_weights(run.patients, self.sampler.subjects, equal=s.class_weight == "none")
-        self.network = StudentTeacher(_network(s, run.seed), s, weight)
-        self.optimizer = adamw(
-            self.network.student.named_parameters(),
-            self.network.student.backbone.shape.depth,
-            s.layer_decay,
-            s.patch_embed_lr,
-        )
-        self.backbone = learning_parameters(self.network.student.backbone)
-        self.lr = Cosine(s.lr, s.lr_end, s.steps, s.warmup_steps)
-        self.weight_decay = Cosine(s.weight_decay, s.weight_decay_end, s.steps)
+        self.settings = s
+        sampler = Sampler(run.patients, run.seed, s.batch, s.labelled_fraction_of_batch, labelled_only=not s.unlabelled)
+        self.network = StudentTeacher(_network(s, run.seed), s, class_weight(run, sampler))
+        super().__init__(run, self.network.student, sampler)
         self.ema = Cosine(s.ema, s.ema_end, s.steps)
         self.teacher_temperature = Linear(s.teacher_temperature, s.teacher_temperature_end, s.teacher_temperature_steps)
 
@@ -52,15 +39,20 @@ class MMDinoV2(Trainable):
         s, seed = self.settings, self.run.seed
         turns = self.sampler(step)
         slices = read_slices(self.run.patients.bank, turns, s.sequences, seed)
+        _require_a_sequence(slices, turns)
         rng = stream(seed, "masks", step)
         present = np.tile(slices.present, (2, 1))
         blocks = block_masks(rng, 2 * len(turns), s.global_size // s.patch, s.mask_probability, s.mask_ratio)
+        masks = combine(blocks, hidden_sequences(rng, present, s.full_modality), present, s.masks)
+        mine = share(len(turns))
+        masks = masks.of_views(mine, len(turns))
+        turns, slices = turns[mine], slices[mine]
         subjects = [turn.subject for turn in turns]
         return Batch(
             subjects,
             self._views(slices, turns, global_views(s)),
             self._views(slices, turns, local_views(s)),
-            combine(blocks, hidden_sequences(rng, present, s.full_modality), present),
+            masks,
             torch.from_numpy(~slices.present),
             torch.from_numpy(self.run.patients.targets(subjects)),
         )
@@ -71,25 +63,16 @@ class MMDinoV2(Trainable):
 
     def schedule(self, step: int) -> dict[str, float]:
         """Set the rates of ``step``, and whether the backbone learns."""
-        s = self.settings
-        lr, weight_decay = self.lr(step), self.weight_decay(step)
-        set_rates(self.optimizer, lr, weight_decay, 0.0 if step < s.freeze_last_layer_steps else lr)
-        for parameter in self.backbone:
-            parameter.requires_grad_(step >= s.freeze_backbone_steps)
-        return {
-            "lr": lr,
-            "weight_decay": weight_decay,
-            "ema": self.ema(step),
-            "teacher_temperature": self.teacher_temperature(step),
-        }
+        more = {"ema": self.ema(step), "teacher_temperature": self.teacher_temperature(step)}
+        return {**super().schedule(step), **more}
+
+    def last_layer_lr(self, step: int, lr: float) -> float:
+        """Return the last layer's rate: 0 at first, so that the prototypes stay while the network finds its feet."""
+        return 0.0 if step < self.settings.freeze_last_layer_steps else lr
 
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
         """Return ``loss`` and its parts."""
         return self.network.losses(batch, self.teacher_temperature(step))
-
-    def clip(self) -> None:
-        """Clip the backbone's and the head's gradients, each on its own."""
-        clip(self.network.student.children(), self.settings.clip)
 
     def after_step(self, step: int) -> None:
         """Let the teacher follow."""
@@ -104,15 +87,28 @@ class MMDinoV2(Trainable):
         return exported(self.network.teacher)
 
 
+def _require_a_sequence(slices: Patches, turns: list[Drawn]) -> None:
+    bare = [turn.subject for turn, present in zip(turns, slices.present) if not present.any()]
+    if bare:
+        raise UserError(
+            f"{', '.join(bare)}: has none of the sequences that are asked for, so that all of its tokens would be masked; "
+            "leave these patients out, or ask for more `sequences`"
+        )
+
+
 def _network(settings: Settings, seed: int) -> HeadedViT:
     backbone = starting_backbone(settings, seed, settings.drop_path)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)
-        return HeadedViT(backbone, _head(backbone.shape.dim, settings))
+        return _headed(backbone, settings)
 
 
-def _head(dim: int, settings: Settings) -> ProjectionHead:
-    return ProjectionHead(dim, settings.prototypes, settings.head_hidden, settings.head_bottleneck)
+def _headed(backbone: MultiModalViT, s: Settings) -> HeadedViT:
+    count = 2 if s.projection == "separate" else 1
+    return HeadedViT(
+        backbone,
+        *(ProjectionHead(backbone.shape.dim, s.prototypes, s.head_hidden, s.head_bottleneck) for _ in range(count)),
+    )
 
 
 def build(run: Run) -> MMDinoV2:
@@ -127,6 +123,6 @@ def build(run: Run) -> MMDinoV2:
 def load(run: Run) -> ViTEncoder:
     """Return the trained teacher."""
     backbone, state = read_backbone(run.folder / "model.safetensors")
-    network = HeadedViT(backbone, _head(backbone.shape.dim, run.settings))
+    network = _headed(backbone, run.settings)
     network.load_state_dict(state)
     return ViTEncoder(network, run.settings, run.settings.student_temperature)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mmdino.methods.common.network import HeadedViT
+from mmdino.methods.common.processes import gather
+from mmdino.methods.common.rank import effective_rank
 from mmdino.methods.mm_dinov2 import losses
 from mmdino.methods.mm_dinov2.losses import Centring, SinkhornKnopp
 from mmdino.methods.mm_dinov2.masking import Masks
@@ -18,6 +20,8 @@ from mmdino.tables import CLASSES
 @dataclass(frozen=True)
 class Batch:
     """What one step sees of B patients and S sequences.
+
+    One of several processes holds its share of them alone.
 
     Attributes:
         subjects: (B,) whose they are.
@@ -76,29 +80,29 @@ class StudentTeacher(nn.Module):
             with torch.no_grad():
                 patches = self.student.backbone.project(batch.global_crops)
         target, masked_target = self._teach(batch, teacher_temperature, patches)
-        seen = self.student.backbone(batch.global_crops, s.sequences, batch.masks.student, patches)
-        scores = self.student.scores(seen.cls).unflatten(0, (2, -1))
-        masked = self.student.scores(seen.patches.flatten(0, 1)[batch.masks.indices])
+        seen = self.student.look(batch.global_crops, s.sequences, batch.masks.student, patches, s.accumulate)
+        cls = gather(seen.cls.unflatten(0, (2, -1)), 1)
+        scores = gather(self.student.scores(seen.cls).unflatten(0, (2, -1)), 1)
+        masked = gather(self.student.patch_scores(seen.patches.flatten(0, 1)[batch.masks.indices]))
+        weight, labels = gather(batch.masks.weight), gather(batch.labels)
         parts = {
             "dino_global": losses.dino_loss(scores, target, s.student_temperature, swapped=True) / self._terms,
-            "ibot": losses.ibot_loss(
-                masked, masked_target, batch.masks.weight, len(batch.global_crops), s.student_temperature
-            ),
-            "koleo": torch.stack([losses.koleo_loss(view) for view in seen.cls.unflatten(0, (2, -1))]).sum(),
+            "ibot": losses.ibot_loss(masked, masked_target, weight, 2 * len(labels), s.student_temperature),
+            "koleo": torch.stack([losses.koleo_loss(view) for view in cls]).sum(),
         }
         views = [scores]
         if s.local_crops:
             views.insert(0, self._look_locally(batch))
             parts["dino_local"] = losses.dino_loss(views[0], target, s.student_temperature) / self._terms
-        parts["supervised"] = self._supervise(views, batch.labels)
-        share = (batch.labels >= 0).float().mean()
+        parts["supervised"] = self._supervise(views, labels)
+        share = (labels >= 0).float().mean()
         loss = (
             s.dino_weight * (parts["dino_global"] + parts.get("dino_local", 0.0))
             + s.ibot_weight * parts["ibot"]
             + s.koleo_weight * parts["koleo"]
             + s.supervised_weight * (share if s.supervised_scale == "share" else 1.0) * parts["supervised"]
         )
-        return {"loss": loss, **parts, **self._signs_of_life(target)}
+        return {"loss": loss, **parts, **self._signs_of_life(target, cls)}
 
     @property
     def _terms(self) -> int:
@@ -108,10 +112,12 @@ class StudentTeacher(nn.Module):
     @torch.no_grad()
     def _teach(self, batch: Batch, temperature: float, patches: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the teacher's probabilities of the global crops (2, B, K) and of the masked tokens (M, K)."""
+        s = self.settings
         absent = batch.masks.absent if batch.absent.any() else None
-        seen = self.teacher.backbone(batch.global_crops, self.settings.sequences, absent, patches)
-        target = self.dino_target(self.teacher.scores(seen.cls), temperature)
-        tokens = self.teacher.scores(seen.patches.flatten(0, 1)[batch.masks.indices])
+        seen = self.teacher.look(batch.global_crops, s.sequences, absent, patches, s.accumulate)
+        scores = gather(self.teacher.scores(seen.cls).unflatten(0, (2, -1)), 1)
+        tokens = gather(self.teacher.patch_scores(seen.patches.flatten(0, 1)[batch.masks.indices]))
+        target = self.dino_target(scores.flatten(0, 1), temperature)
         return target.unflatten(0, (2, -1)), self.ibot_target(tokens, temperature)
 
     def _look_locally(self, batch: Batch) -> Tensor:
@@ -121,8 +127,8 @@ class StudentTeacher(nn.Module):
         if batch.absent.any():
             patches = (batch.local_crops.shape[-1] // s.patch) ** 2
             absent = batch.absent.repeat_interleave(patches, dim=1).repeat(s.local_crops, 1)
-        seen = self.student.backbone(batch.local_crops, s.sequences, absent)
-        return self.student.scores(seen.cls).unflatten(0, (s.local_crops, -1))
+        seen = self.student.look(batch.local_crops, s.sequences, absent, parts=s.accumulate)
+        return gather(self.student.scores(seen.cls).unflatten(0, (s.local_crops, -1)), 1)
 
     def _supervise(self, views: list[Tensor], labels: Tensor) -> Tensor:
         weight = self.class_weight
@@ -133,13 +139,23 @@ class StudentTeacher(nn.Module):
         )
 
     @torch.no_grad()
-    def _signs_of_life(self, target: Tensor) -> dict[str, Tensor]:
-        """Return the teacher's mean entropy (ln K: it says nothing) and its mean's entropy (0: it has collapsed)."""
+    def _signs_of_life(self, target: Tensor, cls: Tensor) -> dict[str, Tensor]:
+        """Return what tells a teacher that teaches from one that is flat or has collapsed (docs/method.md, Diagnostics).
+
+        Args:
+            target: the teacher's probabilities (2, B, K).
+            cls: the student's CLS tokens (2, B, D).
+        """
         flat = target.flatten(0, 1)
-        return {
+        signs = {
             "teacher_entropy": torch.special.entr(flat).sum(-1).mean(),
             "usage_entropy": torch.special.entr(flat.mean(0)).sum(),
+            "prototypes_used": flat.argmax(-1).unique().numel() * torch.ones(()),
+            "feature_rank": effective_rank(cls[0]),
         }
+        if isinstance(self.dino_target, Centring):
+            signs["centre_norm"] = self.dino_target.centre.norm()
+        return signs
 
     @torch.no_grad()
     def follow(self, momentum: float) -> None:

@@ -4,50 +4,78 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mmdino.methods.common.settings import Positive, Share, TrainingSettings
+from mmdino.config.sources import CODE, MENDED, PAPER
+from mmdino.methods.common.settings import Positive, Rule, Share, TrainingSettings
 from mmdino.tables import CLASSES
 
 
 class Settings(TrainingSettings):
     """MM-DINOv2: self-distillation with full-modality masking and a supervised term."""
 
-    prototypes: int = Field(default=len(CLASSES), ge=len(CLASSES), description="K; the first three are the classes.")
-    head_hidden: int = Field(default=2048, gt=0)
-    head_bottleneck: int = Field(default=256, gt=0)
-    local_crops: int = Field(default=8, ge=0)
-    local_size: int = Field(default=56, gt=0)
-    local_scale: tuple[Positive, Positive] = (0.2, 0.5)
+    prototypes: int = Field(
+        default=len(CLASSES),
+        ge=len(CLASSES),
+        json_schema_extra=PAPER,
+        description="K; the first three are the classes.",
+    )
+    projection: Literal["shared", "separate"] = Field(
+        default="shared",
+        json_schema_extra=PAPER,
+        description="One projection head for the CLS and the patch loss, or one for each (DINOv2's large models).",
+    )
+    head_hidden: int = Field(default=2048, gt=0, json_schema_extra=CODE)
+    head_bottleneck: int = Field(default=256, gt=0, json_schema_extra=CODE)
+    local_crops: int = Field(default=8, ge=0, json_schema_extra=CODE)
+    local_size: int = Field(default=56, gt=0, json_schema_extra=CODE)
+    local_scale: tuple[Positive, Positive] = Field(default=(0.2, 0.5), json_schema_extra=CODE)
 
     full_modality: Literal["none", "one", "uniform"] = Field(
-        default="one", description="Whole sequences hidden from the student in each global crop: none, one, or 0…S−1."
+        default="one",
+        json_schema_extra=PAPER,
+        description="Whole sequences hidden from the student in each global crop: none, one, or 0…S−1 (ours).",
     )
-    mask_probability: Share = Field(default=0.5, description="Share of global crops with a block mask.")
-    mask_ratio: tuple[Share, Share] = (0.1, 0.5)
+    mask_probability: Share = Field(
+        default=0.5, json_schema_extra=CODE, description="Share of global crops with a block mask."
+    )
+    mask_ratio: tuple[Share, Share] = Field(default=(0.1, 0.5), json_schema_extra=CODE)
+    masks: Rule = Field(
+        default="mended",
+        json_schema_extra=MENDED,
+        description="released: without full-modality masking, the iBOT loss reads tokens that are not the masked ones.",
+    )
 
-    dino_weight: float = Field(default=1.0, ge=0)
-    ibot_weight: float = Field(default=1.0, ge=0)
-    koleo_weight: float = Field(default=0.1, ge=0)
-    supervised_weight: float = Field(default=0.5, ge=0)
+    dino_weight: float = Field(default=1.0, ge=0, json_schema_extra=PAPER)
+    ibot_weight: float = Field(default=1.0, ge=0, json_schema_extra=PAPER)
+    koleo_weight: float = Field(default=0.1, ge=0, json_schema_extra=CODE)
+    supervised_weight: float = Field(default=0.5, ge=0, json_schema_extra=CODE)
     supervised_scale: Literal["share", "one"] = Field(
-        default="share", description="share: the supervised term is multiplied by the batch's labelled share."
+        default="share",
+        json_schema_extra=CODE,
+        description="share: the supervised term is multiplied by the batch's labelled share.",
     )
-    unlabelled: bool = Field(default=True, description="Whether patients without a label train too.")
-    labelled_fraction_of_batch: float | None = Field(default=None, gt=0, lt=1, description="None: as they come.")
+    unlabelled: bool = Field(
+        default=True, json_schema_extra=PAPER, description="Whether patients without a label train too."
+    )
+    labelled_fraction_of_batch: float | None = Field(
+        default=None, gt=0, lt=1, json_schema_extra=CODE, description="None: as they come."
+    )
 
-    student_temperature: Positive = 0.1
-    teacher_temperature: Positive = 0.04
-    teacher_temperature_end: Positive = 0.07
-    teacher_temperature_steps: int = Field(default=1260, ge=0)
-    centering: Literal["centring", "sinkhorn"] = "centring"
-    centre_momentum: Share = 0.9
-    ema: Share = 0.992
-    ema_end: Share = 1.0
-    freeze_last_layer_steps: int = Field(default=42, ge=0)
+    student_temperature: Positive = Field(default=0.1, json_schema_extra=CODE)
+    teacher_temperature: Positive = Field(default=0.04, json_schema_extra=CODE)
+    teacher_temperature_end: Positive = Field(default=0.07, json_schema_extra=CODE)
+    teacher_temperature_steps: int = Field(default=1260, ge=0, json_schema_extra=CODE)
+    centering: Literal["centring", "sinkhorn"] = Field(default="centring", json_schema_extra=CODE)
+    centre_momentum: Share = Field(default=0.9, json_schema_extra=CODE)
+    ema: Share = Field(default=0.992, json_schema_extra=CODE)
+    ema_end: Share = Field(default=1.0, json_schema_extra=CODE)
+    freeze_last_layer_steps: int = Field(default=42, ge=0, json_schema_extra=CODE)
 
     @model_validator(mode="after")
-    def _room_to_hide(self) -> "Settings":
+    def _something_to_see(self) -> "Settings":
         if self.full_modality == "one" and len(self.sequences) < 2:
             raise ValueError(
                 "full_modality: one hides a whole sequence, and there is only one; set full_modality: none"
             )
+        if self.mask_ratio[0] > self.mask_ratio[1] or self.mask_ratio[1] == 1:
+            raise ValueError(f"mask_ratio {self.mask_ratio} must rise, and stay below 1: a crop must show something")
         return self

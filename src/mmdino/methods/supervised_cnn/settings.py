@@ -2,13 +2,12 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from mmdino.config import MethodSettings
-from mmdino.methods.common.settings import Positive, Share
+from mmdino.methods.common.settings import LoopSettings, Positive, Share
 
 
-class Settings(MethodSettings):
+class Settings(LoopSettings):
     """A timm network with four input channels, from random weights."""
 
     network: str = Field(default="resnet18", description="A timm model that takes in_chans and features_only=False.")
@@ -22,11 +21,9 @@ class Settings(MethodSettings):
         default=200, ge=0, description="Steps between looks at the validation patients; 0: at the end."
     )
     lr: Positive = 1e-3
-    lr_end: float = Field(default=1e-6, ge=0)
     warmup_steps: int = Field(default=50, ge=0)
     weight_decay: float = Field(default=0.05, ge=0)
     drop_rate: Share = Field(default=0.0, description="Dropout before the classifier.")
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     scale: tuple[Positive, Positive] = Field(
         default=(0.7, 1.0),
         description="Side of a training view, of the crop's; it is centred on a random tumour pixel.",
@@ -36,9 +33,3 @@ class Settings(MethodSettings):
     select_by: Literal["cls", "head"] = Field(
         default="head", description="The read-out whose validation MCC chooses the best weights."
     )
-
-    @model_validator(mode="after")
-    def _warms_up(self) -> "Settings":
-        if self.steps and self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps {self.warmup_steps} must be less than steps {self.steps}")
-        return self

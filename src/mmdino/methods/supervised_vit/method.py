@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
-from mmdino.methods.base import Run, Trainable
+from mmdino.methods.base import Run
 from mmdino.methods.common.draws import Sampler, stream
 from mmdino.methods.common.network import (
     HeadedViT,
@@ -17,8 +17,9 @@ from mmdino.methods.common.network import (
     starting_backbone,
     token_masks,
 )
-from mmdino.methods.common.optimise import adamw, clip, learning_parameters, set_rates, training_class_weights
-from mmdino.methods.common.schedules import Cosine
+from mmdino.methods.common.processes import gather, share
+from mmdino.methods.common.rank import effective_rank
+from mmdino.methods.common.trained import TrainedViT, class_weight
 from mmdino.methods.common.views import View, make_views, read_slices
 from mmdino.methods.supervised_vit.settings import Settings
 from mmdino.tables import CLASSES
@@ -34,33 +35,26 @@ class Batch:
     labels: Tensor
 
 
-class SupervisedViT(Trainable):
+class SupervisedViT(TrainedViT):
     """A ViT and a linear layer."""
 
     network: HeadedViT
-    optimizer: torch.optim.AdamW
 
     def __init__(self, run: Run):
         s: Settings = run.settings
-        self.run, self.settings = run, s
-        self.steps, self.evaluate_every, self.select_by = s.steps, s.evaluate_every, s.select_by
-        self.precision = s.precision
-        self.sampler = Sampler(run.patients, run.seed, s.batch, labelled_only=True)
-        self.weight = None
-        if s.class_weight != "batch":
-            self.weight = training_class_weights(run.patients, self.sampler.subjects, equal=s.class_weight == "none")
+        self.settings = s
+        sampler = Sampler(run.patients, run.seed, s.batch, labelled_only=True)
+        self.weight = class_weight(run, sampler)
         backbone = starting_backbone(s, run.seed, s.drop_path)
         self.network = HeadedViT(backbone, _head(backbone.shape.dim, run.seed))
-        self.optimizer = adamw(self.network.named_parameters(), backbone.shape.depth, s.layer_decay, s.patch_embed_lr)
-        self.backbone = learning_parameters(backbone)
-        self.lr = Cosine(s.lr, s.lr_end, s.steps, s.warmup_steps)
-        self.weight_decay = Cosine(s.weight_decay, s.weight_decay_end, s.steps)
-        self.view = View("global 1", s.global_size, s.global_scale, blur=0.5, gamma=True)
+        super().__init__(run, self.network, sampler)
+        self.view = View("global 1", s.global_size, s.global_scale, 0.5, gamma=True, crops=s.crops, flip=s.flip)
 
     def batch(self, step: int) -> Batch:
         """Draw labelled patients, a slice and a view of each, and which sequences to hide."""
         s, seed = self.settings, self.run.seed
         turns = self.sampler(step)
+        turns = turns[share(len(turns))]
         slices = read_slices(self.run.patients.bank, turns, s.sequences, seed)
         subjects = [turn.subject for turn in turns]
         hidden = np.array(
@@ -76,24 +70,15 @@ class SupervisedViT(Trainable):
             torch.from_numpy(self.run.patients.targets(subjects)),
         )
 
-    def schedule(self, step: int) -> dict[str, float]:
-        """Set the rates of ``step``, and whether the backbone learns."""
-        lr, weight_decay = self.lr(step), self.weight_decay(step)
-        set_rates(self.optimizer, lr, weight_decay)
-        for parameter in self.backbone:
-            parameter.requires_grad_(step >= self.settings.freeze_backbone_steps)
-        return {"lr": lr, "weight_decay": weight_decay}
-
     def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        """Return the cross-entropy."""
-        masks = token_masks(batch.hidden, batch.crops, self.settings) if batch.hidden.any() else None
-        scores = self.network.scores(self.network.backbone(batch.crops, self.settings.sequences, masks).cls)
+        """Return the cross-entropy, weighted by class and divided by the weights' sum, and the features' rank."""
+        s = self.settings
+        masks = token_masks(batch.hidden, batch.crops, s) if batch.hidden.any() else None
+        seen = self.network.look(batch.crops, s.sequences, masks, parts=s.accumulate)
+        scores, labels = gather(self.network.scores(seen.cls)), gather(batch.labels)
         weight = self.weight.to(scores.device) if self.weight is not None else None
-        return {"loss": F.cross_entropy(scores, batch.labels, weight, label_smoothing=self.settings.label_smoothing)}
-
-    def clip(self) -> None:
-        """Clip the backbone's and the head's gradients, each on its own."""
-        clip(self.network.children(), self.settings.clip)
+        loss = cross_entropy(scores, labels, weight, label_smoothing=s.label_smoothing)
+        return {"loss": loss, "feature_rank": effective_rank(gather(seen.cls.detach()))}
 
     def encoder(self) -> ViTEncoder:
         """Return the network."""
