@@ -136,14 +136,25 @@ def slices(
 
 
 @app.command(rich_help_panel=RUNS)
-def train(study: StudyFile, experiment: Experiment, seed: Seed, slices: SliceFolders, splits: Splits, out: Out) -> None:
-    """Train one experiment with one seed into the folder --out, or go on where it was stopped."""
+def train(
+    study: StudyFile,
+    experiment: Experiment,
+    seed: Seed,
+    slices: SliceFolders,
+    splits: Splits,
+    out: Out,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that make batches ahead.")] = 0,
+) -> None:
+    """Train one experiment with one seed into the folder --out, or go on where it was stopped.
+
+    On several GPUs: torchrun --standalone --nproc-per-node 4 -m mmdino train ….
+    """
     from mmdino.config import load_study
     from mmdino.training.fit import fit
 
     loaded = load_study(study)
     resolved = loaded.resolved(experiment)
-    fit(_run(loaded, experiment, seed, slices, splits, out), resolved["method"], resolved)
+    fit(_run(loaded, experiment, seed, slices, splits, out), resolved["method"], resolved, workers)
 
 
 @app.command(rich_help_panel=RUNS)

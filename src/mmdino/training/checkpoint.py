@@ -19,6 +19,8 @@ BEST = "best.safetensors"
 class Checkpoints:
     """The checkpoints of one run.
 
+    Of several processes the first alone writes.
+
     Args:
         folder: ``<run>/checkpoints``.
         identity: everything that must be equal for a resume: resolved settings, seed, data fingerprint.
@@ -66,7 +68,9 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Remove all, once the run is finished."""
+        """Remove all, once the run is finished; the best last, since what a state says of it must stay true."""
+        for path in self._newest_first():
+            path.unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _newest_first(self) -> list[Path]:

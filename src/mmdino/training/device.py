@@ -11,7 +11,7 @@ from torch import Tensor
 
 def best_device() -> torch.device:
     """Return the GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def computes_bf16(device: torch.device) -> bool:

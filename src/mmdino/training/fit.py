@@ -4,14 +4,16 @@ from typing import Any
 
 from mmdino.methods.base import Run, method
 from mmdino.training.loop import train
+from mmdino.training.processes import process_group
 
 
-def fit(run: Run, method_name: str, resolved: dict[str, Any]) -> None:
+def fit(run: Run, method_name: str, resolved: dict[str, Any], workers: int = 0) -> None:
     """Train ``method_name`` as ``run`` says, or go on where it was stopped.
 
     Args:
         run: settings, seed, folder, patients.
         method_name: a folder of ``mmdino/methods``, with dashes.
+        workers: processes that make batches ahead (of each training process).
         resolved: ``LoadedStudy.resolved``: recorded in ``run.json``, and equal to a checkpoint's for a resume.
 
     Raises:
@@ -19,4 +21,5 @@ def fit(run: Run, method_name: str, resolved: dict[str, Any]) -> None:
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     identity = {**resolved, "seed": run.seed, "data": run.patients.fingerprint()}
-    train(run, method(method_name).build(run), identity)
+    with process_group():
+        train(run, method(method_name).build(run), identity, workers=workers)

@@ -3,6 +3,7 @@
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import NoReturn
 
 from mmdino.errors import UserError
 
@@ -42,16 +43,13 @@ class Interrupt:
     ) -> None:
         self._restore()
 
-    def raise_if_received(self, step: int) -> None:
+    def stop(self, step: int) -> NoReturn:
         """Stop the run after a checkpoint at ``step``.
 
         Raises:
-            Preempted: on SIGTERM.
             KeyboardInterrupt: on SIGINT.
+            Preempted: on SIGTERM, here or in another process of the run.
         """
-        if self.received == signal.SIGTERM:
-            raise Preempted(
-                f"stopped at step {step} by SIGTERM, with a checkpoint; the same command goes on from there"
-            )
         if self.received == signal.SIGINT:
             raise KeyboardInterrupt
+        raise Preempted(f"stopped at step {step} by SIGTERM, with a checkpoint; the same command goes on from there")

@@ -1,14 +1,45 @@
 """Which weights are best: validation MCC of each read-out. The test split is never looked at."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import safetensors.torch
 from sklearn.metrics import matthews_corrcoef
 
 from mmdino.dataset.bank import Slices
 from mmdino.dataset.patients import Patients
 from mmdino.errors import UserError
-from mmdino.methods.base import Encoder
+from mmdino.files import atomic
+from mmdino.methods.base import Encoder, Run, Trainable
 from mmdino.models.logistic import fit_sweep
 from mmdino.tables import CLASSES, SEQUENCES
+
+
+class Best:
+    """The weights with the best validation MCC so far, kept on disk.
+
+    Args:
+        run: whose validation patients choose.
+        method: whose encoder is asked and whose weights are kept.
+        path: where they are kept.
+        found: ``step`` and ``mcc`` (by read-out) of the best before an interruption.
+    """
+
+    def __init__(self, run: Run, method: Trainable, path: Path, found: dict[str, Any] | None):
+        self._selection = Selection(run.patients, run.seed)
+        self._method, self._path, self.found = method, path, found
+
+    def look(self, done: int) -> dict[str, float]:
+        """Return validation MCC after ``done`` steps, ``val_mcc_<read-out>``, and keep the weights if they are best."""
+        scores, by = self._selection.scores(self._method.encoder()), self._method.select_by
+        if self.found is None or scores[by] > self.found["mcc"][by]:
+            self.found = {"step": done, "mcc": scores}
+            tensors, metadata = self._method.exported()
+            plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            with atomic(self._path) as temporary:
+                safetensors.torch.save_file(plain, temporary, metadata)
+        return {f"val_mcc_{name}": score for name, score in scores.items()}
 
 
 class Selection:

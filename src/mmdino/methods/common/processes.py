@@ -66,6 +66,12 @@ def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
             work.wait()
 
 
+def wait_for_all() -> None:
+    """Wait until every process has come here."""
+    if world_size() > 1:
+        dist.barrier()
+
+
 def anywhere(flag: bool, device: torch.device) -> bool:
     """Return whether ``flag`` is true in any process."""
     if world_size() == 1:

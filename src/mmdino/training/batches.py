@@ -1,0 +1,51 @@
+"""The batches of a run, made in this process or by workers ahead of it; what they hold does not depend on that."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from mmdino.errors import UserError
+from mmdino.methods.base import Trainable
+from mmdino.training.device import move
+
+
+def batches(method: Trainable, start: int, workers: int, device: torch.device) -> Iterator[tuple[int, Any]]:
+    """Yield each step from ``start`` on with its batch, on ``device``."""
+    steps = range(start, method.steps)
+    made = _by_workers(method, steps, workers) if workers and steps else map(method.batch, steps)
+    for step, batch in zip(steps, made):
+        yield step, move(batch, device)
+
+
+def _by_workers(method: Trainable, steps: range, workers: int) -> Iterator[Any]:
+    loader = DataLoader(
+        _Batches(method),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        multiprocessing_context="fork",  # the bank stays mapped once, and nothing is copied
+        collate_fn=_unchanged,
+    )
+    for batch in loader:
+        if isinstance(batch, UserError):
+            raise batch
+        yield batch
+
+
+class _Batches(Dataset):
+    """A method's batches by step. Bad input is handed over, since a worker that raises it adds a traceback to it."""
+
+    def __init__(self, method: Trainable):
+        self._method = method
+
+    def __getitem__(self, step: int) -> Any:
+        try:
+            return self._method.batch(step)
+        except UserError as error:
+            return error
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
