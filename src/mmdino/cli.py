@@ -196,19 +196,18 @@ def submit(
     gpus: Annotated[int, typer.Option("--gpus", min=0)] = 0,
     memory_gb: Annotated[int, typer.Option("--memory-gb", min=1)] = 6,
     minutes: Annotated[int, typer.Option("--minutes", min=1)] = 720,
-    slurm: Annotated[
-        list[str], typer.Option("--slurm", help="A parameter of submitit, e.g. partition=gpu; repeat.")
-    ] = [],  # noqa: B006
+    slurm: Annotated[list[str], typer.Option("--slurm", help="An option of sbatch, e.g. partition=gpu; repeat.")] = [],  # noqa: B006
 ) -> None:
     """Run another verb as a job and wait for it: mmdino submit --name … --jobs … -- train --study … ."""
-    from mmdino.launch import Resources, run_job
+    from mmdino.launch.resources import CLUSTERS, Resources
+    from mmdino.launch.run import run_job
 
     pairs = [pair.partition("=") for pair in slurm if pair]
     wrong = [pair for pair in pairs if not pair[1]]
-    if wrong or cluster not in ("slurm", "local", "debug"):
+    if wrong or cluster not in CLUSTERS:
         raise UserError("mmdino submit: --slurm takes name=value, and --cluster is slurm, local or debug")
     resources = Resources(cluster, cpus, gpus, memory_gb, minutes, {key: value for key, _, value in pairs})
-    run_job(context.args, jobs, name, resources)
+    run_job(["mmdino", *context.args], jobs, name, resources)
 
 
 @app.command(rich_help_panel=LOOK)

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_a_job_runs_in_a_process_of_its_own(tmp_path):
     assert mmdino(*job, "show-config", "--study", STUDY, "mm-dinov2").returncode == 0
     logs = [path.read_text() for path in (tmp_path / "a job").glob("*.out")]
     assert any("method: mm-dinov2" in log for log in logs)
-    assert not (tmp_path / "a job" / "job.json").exists()
+    assert json.loads((tmp_path / "a job" / "job.json").read_text())["outcome"] == "exit code 0"
 
 
 def test_a_failed_job_shows_why(tmp_path):

@@ -17,7 +17,8 @@ class Preempted(UserError):
 class Interrupt:
     """Note SIGTERM and SIGINT while the block runs, instead of dying in the middle of a step.
 
-    A second signal acts as ever, so that nobody has to wait.
+    A second SIGINT acts as ever, so that nobody has to wait. A second SIGTERM does not: a scheduler sends it to every process
+    of a job, and whoever looks after this one sends it too.
     """
 
     def __init__(self) -> None:
@@ -31,7 +32,8 @@ class Interrupt:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        self._restore()
+        if number == signal.SIGINT:
+            self._restore()
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

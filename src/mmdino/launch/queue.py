@@ -1,0 +1,132 @@
+"""What SLURM's queue holds of mine: one query for all waiting processes of this host together.
+
+Hundreds of ``mmdino submit`` wait at the same time. Whichever finds the last answer too old asks ``squeue`` once for all
+of the user's jobs and leaves the answer where the others read it.
+"""
+
+import fcntl
+import getpass
+import json
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = "%i|%T|%r|%N|%k"
+ALIVE = {
+    "PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED",
+    "RESIZING", "SIGNALING", "SPECIAL_EXIT", "STAGE_OUT", "STOPPED", "RESV_DEL_HOLD",
+}  # fmt: skip
+PATIENCE = 30  # seconds; a controller that is down answers late or never
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job in the queue: SLURM's state and reason, its node, and the comment by which we find it again."""
+
+    state: str
+    reason: str = ""
+    node: str = ""
+    comment: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still waits or runs."""
+        return self.state in ALIVE
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ``squeue`` said at the time ``asked`` (seconds since the epoch); ``jobs`` is None where it said nothing."""
+
+    asked: float
+    jobs: dict[str, Job] | None
+    error: str = ""
+
+
+def jobs(max_age: float) -> Answer:
+    """Return my jobs by id, those that ended a short while ago too, from an answer at most ``max_age`` seconds old."""
+    with open(_folder() / "queue.lock", "w") as guard:
+        answer = _stored()
+        if answer is None or time.time() - answer.asked > max_age:
+            fcntl.flock(guard, fcntl.LOCK_EX)
+            answer = _stored()
+            if answer is None or time.time() - answer.asked > max_age:
+                answer = _ask()
+                _store(answer)
+    return answer
+
+
+def job_alive(job_id: str) -> bool | None:
+    """Whether a job still waits or runs; None where SLURM does not answer."""
+    found = jobs(2).jobs
+    return None if found is None else job_id in found and found[job_id].alive
+
+
+def ended(job_id: str) -> Job | None:
+    """Return how a job ended, from accounting; None where it keeps none, does not answer or does not know the job."""
+    try:
+        said = _run(
+            "sacct", "--noheader", "--parsable2", "--allocations", "--format=State,Reason,NodeList", f"--jobs={job_id}"
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    fields = said.splitlines()[-1].split("|") if said.strip() else []
+    return Job(fields[0].split()[0], fields[1], fields[2]) if len(fields) == 3 else None
+
+
+def cancel(job_id: str) -> None:
+    """Cancel a job; it is no error if it has ended."""
+    _run("scancel", job_id)
+
+
+def parse(text: str) -> dict[str, Job]:
+    """Read ``squeue``'s lines in :data:`FORMAT`."""
+    found = {}
+    for line in text.splitlines():
+        job_id, state, reason, node, comment = line.split("|", 4)
+        found[job_id] = Job(state, reason, node, comment)
+    return found
+
+
+def _ask() -> Answer:
+    asked = time.time()
+    try:
+        said = _run(
+            "squeue", "--noheader", "--array", "--states=all", f"--user={getpass.getuser()}", f"--format={FORMAT}"
+        )
+        return Answer(asked, parse(said))
+    except (OSError, subprocess.SubprocessError) as error:
+        words = getattr(error, "stderr", None) or str(error)
+        return Answer(time.time(), None, words.strip().splitlines()[-1])
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+
+
+def _folder() -> Path:
+    """Return a folder of this user on this host: the answers are shared between its processes alone."""
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"mmdino-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        folder = Path(tempfile.mkdtemp(prefix="mmdino-"))
+    return folder
+
+
+def _stored() -> Answer | None:
+    try:
+        stored = json.loads((_folder() / "queue.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    found = stored["jobs"]
+    jobs = None if found is None else {job_id: Job(**job) for job_id, job in found.items()}
+    return Answer(stored["asked"], jobs, stored["error"])
+
+
+def _store(answer: Answer) -> None:
+    temporary = _folder() / "queue.json.tmp"  # only the holder of the lock writes it
+    temporary.write_text(json.dumps(answer, default=vars))
+    os.replace(temporary, _folder() / "queue.json")

@@ -1,0 +1,98 @@
+"""A training that takes no time, and a submitter, for tests of the life of a job."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TRAINING = '''
+"""Like training: steps whose outcome depends on all steps before, checkpoints, exit code 75 on SIGTERM."""
+import hashlib, json, os, signal, sys, time
+from pathlib import Path
+
+folder, steps, seconds = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+checkpoint, told = folder / "checkpoint.json", []
+signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+step, state = json.loads(checkpoint.read_text()) if checkpoint.exists() else (0, "")
+with open(folder / "starts.txt", "a") as starts:
+    starts.write(f"{os.getpid()} {step}\\n")
+while step < steps:
+    time.sleep(seconds)
+    step, state = step + 1, hashlib.sha256(f"{state}{step}".encode()).hexdigest()
+    if told or step % 5 == 0:
+        part = folder / f"part-{os.getpid()}"
+        part.write_text(json.dumps([step, state]))
+        os.replace(part, checkpoint)
+    if told:
+        sys.exit(75)
+checkpoint.unlink(missing_ok=True)
+(folder / "model").write_text(state)
+'''
+SUBMITTER = """
+import json, sys
+from pathlib import Path
+from mmdino.errors import UserError
+from mmdino.launch.resources import Resources
+from mmdino.launch.run import run_job
+
+command, folder, resources = json.loads(sys.argv[1])
+try:
+    run_job(command, Path(folder), "job", Resources(**resources))
+except UserError as error:
+    print(f"Error: {error}", file=sys.stderr)
+    sys.exit(getattr(error, "exit_code", 2))
+"""
+
+
+class Run:
+    """A run in a folder of its own: a training of ``steps`` steps of ``seconds`` each, and its submitters."""
+
+    def __init__(
+        self, folder: Path, steps: int = 30, seconds: float = 0.05, command: list[str] | None = None, **resources
+    ):
+        self.folder = folder
+        self.steps = steps
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "training.py").write_text(TRAINING)
+        self.command = command or [sys.executable, str(folder / "training.py"), str(folder), str(steps), str(seconds)]
+        self.resources = {"cluster": "local", "memory_gb": 1, "minutes": 30, **resources}
+        self.submitters: list[subprocess.Popen] = []
+
+    @property
+    def jobs(self) -> Path:
+        return self.folder / "jobs"
+
+    @property
+    def record(self) -> dict:
+        """What is stored of the job."""
+        path = self.jobs / "job.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def submit(self, **environment: str) -> subprocess.Popen:
+        arguments = json.dumps([self.command, str(self.jobs), self.resources])
+        submitter = subprocess.Popen(
+            [sys.executable, "-c", SUBMITTER, arguments],
+            env={**os.environ, **environment},
+            text=True,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.submitters.append(submitter)
+        return submitter
+
+    def starts(self) -> list[tuple[int, int]]:
+        """Return process number and first step of every start of the training so far."""
+        path = self.folder / "starts.txt"
+        return [tuple(map(int, line.split())) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def undisturbed(self) -> str:
+        """Return what the run must end in."""
+        state = ""
+        for step in range(self.steps):
+            state = hashlib.sha256(f"{state}{step}".encode()).hexdigest()
+        return state
+
+    def assert_as_undisturbed(self) -> None:
+        assert (self.folder / "model").read_text() == self.undisturbed()

@@ -1,0 +1,274 @@
+"""What a cluster does to people: each fault ends in the result of an undisturbed run, with no job left and none twice.
+
+The training is a fast one with real checkpoints (tests/jobs.py); test_training.py does the worst of it with a real one.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from jobs import Run
+from waiting import wait_until
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def make(cluster, tmp_path):
+    """Return a function that makes runs on the cluster; their submitters end with the test."""
+    made = []
+
+    def make(name="run", **options):
+        slurm = {"partition": "gpu", "account": "lab", **options.pop("slurm", {})}
+        made.append(Run(tmp_path / name, cluster="slurm", slurm=slurm, **options))
+        return made[-1]
+
+    yield make
+    for submitter in (submitter for run in made for submitter in run.submitters):
+        if submitter.poll() is None:
+            submitter.kill()
+
+
+def finish(submitter, seconds=300):
+    _, said = submitter.communicate(timeout=seconds)
+    return submitter.returncode, said
+
+
+def succeeds(submitter, run, submissions=1, seconds=300):
+    code, said = finish(submitter, seconds)
+    assert code == 0, said
+    assert said.count("was submitted") == submissions, said
+    run.assert_as_undisturbed()
+    return said
+
+
+def training(run, start=1):
+    """Return the number of the training's process once it has taken its first checkpoint of that start."""
+    wait_until(lambda: len(run.starts()) >= start and (run.folder / "checkpoint.json").exists())
+    time.sleep(0.5)
+    return run.starts()[-1][0]
+
+
+def went_on(run, starts):
+    """Every start but the first one went on from a checkpoint, and none from before another's."""
+    steps = [step for _, step in run.starts()]
+    assert len(steps) == starts, steps
+    assert steps[0] == 0
+    assert steps == sorted(steps)
+    assert all(step > 0 for step in steps[1:])
+
+
+def test_01_walltime_reached_twice(make):
+    # SLURM warns (here 20 s) + up to 30 s before the end of the shortest walltime there is, a minute.
+    run = make(steps=900, seconds=0.1, minutes=1, slurm={"signal_delay_s": 20})
+    succeeds(run.submit(), run)
+    assert len(run.starts()) >= 3
+    went_on(run, len(run.starts()))
+
+
+def test_02_preemption_by_a_higher_partition(cluster, make):
+    run = make(steps=150, seconds=0.1, gpus=2, slurm={"partition": "scavenge"})
+    submitter = run.submit()
+    training(run)
+    other = make("other", gpus=2)
+    succeeds(other.submit(), other)
+    succeeds(submitter, run)
+    went_on(run, 2)
+
+
+def test_03_requeued_from_outside(cluster, make):
+    run = make(steps=150, seconds=0.1)
+    submitter = run.submit()
+    training(run)
+    cluster.ask("scontrol", "requeue", run.record["job_id"])
+    succeeds(submitter, run)
+    went_on(run, 2)
+
+
+def test_04_cancelled_by_a_person(cluster, make):
+    run, sibling = make(steps=150, seconds=0.1), make("sibling", steps=60)
+    submitter, other = run.submit(), sibling.submit()
+    training(run)
+    cluster.ask("scancel", run.record["job_id"])
+    code, said = finish(submitter)
+    assert code == 2
+    assert "was cancelled (scancel); start the same again" in said
+    assert said.count("was submitted") == 1
+    succeeds(other, sibling)
+    wait_until(lambda: run.record["job_id"] not in cluster.queue())
+    succeeds(run.submit(), run)
+    went_on(run, 2)
+
+
+def test_05_training_killed(make):
+    run = make(steps=100, seconds=0.1)
+    submitter = run.submit()
+    os.kill(training(run), signal.SIGKILL)
+    said = succeeds(submitter, run, submissions=2)
+    assert "was killed (FAILED); submitting it again" in said
+    went_on(run, 2)
+
+
+def test_06_node_fails_and_comes_back(cluster, make):
+    run = make(steps=300, seconds=0.1)
+    submitter = run.submit()
+    killed = training(run)
+    [steps] = [
+        line.split()[0] for line in cluster.ask("ps", "-eo", "pid,args").splitlines() if "submitit.core._submit" in line
+    ][:1]
+    cluster.daemon("kill-one", "slurmd", "-KILL")
+    os.kill(int(steps), signal.SIGKILL)  # the node goes with all that ran on it
+    wait_until(lambda: not os.path.exists(f"/proc/{killed}"))
+    wait_until(lambda: cluster.ask("sinfo", "--noheader", "--format=%T", "--partition=gpu").startswith("down"), 120)
+    cluster.daemon("start-one", "slurmd")
+    succeeds(submitter, run, submissions=len(set(job_ids(run))))
+    went_on(run, 2)
+
+
+def job_ids(run):
+    return [path.name for path in run.jobs.glob("*_submission.sh")]
+
+
+def test_07_controller_down_for_a_minute(cluster, make):
+    running, submitted = make("running", steps=100, seconds=0.1), make("submitted")
+    first = running.submit()
+    training(running)
+    cluster.daemon("kill-one", "slurmctld")
+    second = submitted.submit()
+    time.sleep(60)
+    cluster.daemon("start-one", "slurmctld")
+    succeeds(first, running)
+    assert "trying again in" in succeeds(second, submitted)
+    went_on(running, 1)
+    went_on(submitted, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_08_the_submitter_is_told_to_stop(cluster, make, number):
+    run = make(steps=100, seconds=0.1)
+    first = run.submit()
+    training(run)
+    os.killpg(first.pid, number)
+    assert finish(first, 20)[0] == 130
+    wait_until(lambda: not cluster.queue(), 30)
+    succeeds(run.submit(), run)
+    went_on(run, 2)
+
+
+def test_08_the_submitter_is_killed_and_its_job_found_again(make):
+    run = make(steps=100, seconds=0.1)
+    first = run.submit()
+    training(run)
+    first.kill()
+    begun = time.monotonic()
+    second = run.submit()
+    assert "was found" in second.stderr.readline()
+    assert time.monotonic() - begun < 5
+    succeeds(second, run, submissions=0)
+    went_on(run, 1)
+
+
+def test_08_the_submitter_is_killed_before_it_stored_the_id(cluster, make):
+    run = make(steps=100, seconds=0.1)
+    first = run.submit()
+    training(run)
+    first.kill()
+    stored = (run.jobs / "job.json").read_text()
+    (run.jobs / "job.json").write_text(stored.replace(f'"{run.record["job_id"]}"', "null"))
+    succeeds(run.submit(), run, submissions=0)
+    went_on(run, 1)
+
+
+def test_09_a_second_submitter_of_the_same_run(make):
+    run = make(steps=60)
+    submitters = [run.submit() for _ in range(3)]
+    said = "".join(finish(submitter)[1] for submitter in submitters)
+    assert [submitter.returncode for submitter in submitters] == [0, 0, 0]
+    assert said.count("was submitted") == 1
+    run.assert_as_undisturbed()
+    went_on(run, 1)
+
+
+def test_11_accounting_is_down(cluster, make):
+    cluster.daemon("kill-one", "slurmdbd")
+    good, killed, cancelled = (make(name, steps=100, seconds=0.1) for name in ("good", "killed", "cancelled"))
+    submitters = [run.submit() for run in (good, killed, cancelled)]
+    os.kill(training(killed), signal.SIGKILL)
+    training(cancelled)
+    cluster.ask("scancel", cancelled.record["job_id"])
+    succeeds(submitters[0], good)
+    succeeds(submitters[1], killed, submissions=2)
+    code, said = finish(submitters[2])
+    assert code == 2
+    assert "was cancelled" in said
+
+
+def test_12_a_held_job_and_a_drained_node_are_waited_for_and_said(cluster, make):
+    node = cluster.ask("sinfo", "--noheader", "--format=%n", "--partition=gpu")
+    cluster.ask("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+    run = make()
+    submitter = run.submit()
+    lines = []
+    try:
+        for line in submitter.stderr:
+            lines.append(line)
+            if "waits:" in line and "a moment ago" not in line:
+                break
+        cluster.ask("scontrol", "hold", run.record["job_id"])
+        cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
+        for line in submitter.stderr:
+            lines.append(line)
+            if "scontrol release" in line:
+                break
+    finally:
+        cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
+    cluster.ask("scontrol", "release", run.record["job_id"])
+    succeeds(submitter, run, submissions=0)
+    assert any("list-reasons" in line or "DRAINED" in line for line in lines), lines
+
+
+def test_a_limit_on_submitted_jobs_is_waited_out(cluster, make):
+    subprocess.run(
+        ["sacctmgr", "--immediate", "--quiet", "modify", "user", "root", "set", "MaxSubmitJobs=1"], check=True
+    )
+    try:
+        first, second = make("first", steps=60), make("second")
+        submitters = [first.submit()]
+        training(first)
+        submitters.append(second.submit())
+        succeeds(submitters[0], first)
+        assert "trying again in" in succeeds(submitters[1], second)
+    finally:
+        subprocess.run(
+            ["sacctmgr", "--immediate", "--quiet", "modify", "user", "root", "set", "MaxSubmitJobs=-1"], check=True
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"slurm": {"partition": "gpuu"}}, r"refused the job: invalid partition.*sinfo --summarize"),
+        ({"slurm": {"account": "nobody"}}, r"refused the job: .*account.*sacctmgr show associations"),
+        ({"gpus": 3}, r"refused the job: .*node configuration is not available.*ask for what a node has"),
+        ({"minutes": 60 * 24 * 3}, r"(PartitionTimeLimit|time limit).*fewer minutes|lower `runtime`"),
+        ({"slurm": {"nonsense": "1"}}, r"refused the job: .*nonsense.*long options"),
+    ],
+)
+def test_bad_input_is_refused_at_once_in_slurms_words(cluster, make, options, said):
+    submitter = make(**options).submit()
+    code, answer = finish(submitter, 60)
+    assert code == 2
+    assert re.search(said, answer, flags=re.DOTALL), answer
+    assert "Traceback" not in answer
+    wait_until(lambda: not cluster.queue(), 20)
+
+
+def test_overhead_of_a_job_is_seconds(make):
+    run = make(steps=1)
+    begun = time.monotonic()
+    succeeds(run.submit(), run)
+    assert time.monotonic() - begun < 30

@@ -1,0 +1,95 @@
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mmdino.launch import queue, words
+
+SQUEUE = """#!/bin/sh
+echo asked >> "{log}"
+{said}
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Put a squeue on PATH that says what it is told to, and returns how often it was asked."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    log = tmp_path / "asked"
+
+    def says(said):
+        path = tmp_path / "bin" / "squeue"
+        path.write_text(SQUEUE.format(log=log, said=said))
+        path.chmod(0o755)
+        log.write_text("")
+        return lambda: len(log.read_text().splitlines())
+
+    return says
+
+
+LINES = "echo '12|RUNNING|None|node1|mmdino-a'; echo '13_2|PENDING|Resources||mmdino-b|with a bar'; echo '9|COMPLETED|None|n|'"
+
+
+def test_jobs_are_read_with_state_reason_node_and_comment(slurm):
+    slurm(LINES)
+    jobs = queue.jobs(10).jobs
+    assert jobs["12"] == queue.Job("RUNNING", "None", "node1", "mmdino-a")
+    assert jobs["13_2"].comment == "mmdino-b|with a bar"
+    assert [jobs[name].alive for name in ("12", "13_2", "9")] == [True, True, False]
+
+
+def test_a_hundred_waiters_ask_once(slurm):
+    asked = slurm(LINES)
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: queue.jobs(10), range(100)))
+    assert asked() == 1
+    assert len({answer.asked for answer in answers}) == 1
+
+
+def test_an_answer_that_is_too_old_is_asked_for_again(slurm):
+    asked = slurm(LINES)
+    first = queue.jobs(10)
+    assert queue.jobs(time.time() - first.asked + 5).asked == first.asked
+    assert queue.jobs(0).asked > first.asked
+    assert asked() == 2
+
+
+def test_a_controller_that_is_down_is_no_answer_and_is_not_asked_by_everybody(slurm):
+    asked = slurm("echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1")
+    answers = [queue.jobs(10) for _ in range(5)]
+    assert asked() == 1
+    assert all(answer.jobs is None and "Unable to contact" in answer.error for answer in answers)
+    assert queue.job_alive("12") is None
+
+
+def test_a_job_that_the_queue_does_not_hold_is_not_alive(slurm):
+    slurm(LINES)
+    assert [queue.job_alive(number) for number in ("12", "9", "77")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("said", "passing"),
+    [
+        ("sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting", True),
+        ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", True),
+        ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", True),
+        ("sbatch: error: invalid partition specified: gpuu", False),
+        ("sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified", False),
+    ],
+)  # fmt: skip
+def test_refusals_that_pass_are_told_from_those_that_do_not(said, passing):
+    assert words.passes(words.last_words(said)) is passing
+
+
+def test_slurms_words_are_kept_and_what_to_do_is_added():
+    said = words.last_words(
+        "sbatch: error: invalid partition specified: gpuu\nsbatch: error: Batch job submission failed: Invalid partition"
+    )
+    assert said.startswith("invalid partition specified: gpuu")
+    assert "sinfo --summarize" in words.advice(said)
+    assert words.why_waiting("7", "JobHeldUser") == "held by you: `scontrol release 7` lets it go on (JobHeldUser)"
+    assert "list-reasons" in words.why_waiting("7", "ReqNodeNotAvail, UnavailableNodes:n1")
+    assert words.why_waiting("7", "SomethingNew") == "SomethingNew"
