@@ -279,6 +279,40 @@ def report(
 
 
 @app.command(rich_help_panel=LOOK)
+def status(
+    study: StudyFile,
+    results: Annotated[Path, typer.Option("--results", help="results/<study>.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every ten seconds, until Ctrl-C.")] = False,
+) -> None:
+    """Show every run of a study: state, job, node, step, loss, speed, time left, GPU hours, last error."""
+    from mmdino.config import load_study
+    from mmdino.launch.status import show
+
+    show(load_study(study), results, watch)
+
+
+@app.command(rich_help_panel=LOOK)
+def doctor(
+    study: StudyFile,
+    results: Annotated[Path, typer.Option("--results", help="Where results go.")] = Path("results"),
+    cluster: Annotated[str, typer.Option("--cluster", help="slurm or local.")] = "slurm",
+    profile: Annotated[Path, typer.Option("--profile", help="The profile's file.")] = Path(
+        "profiles/slurm/config.yaml"
+    ),
+) -> None:
+    """Say what this machine or cluster offers, and what would stop a study (exit code 2), before anything is queued."""
+    from mmdino.config import load_study
+    from mmdino.launch.doctor import examine
+
+    found = examine(load_study(study), results, cluster, profile)
+    for finding in found:
+        typer.echo(f"{finding.level:5} {finding.what:16} {finding.said}")
+    stops = [finding.what for finding in found if finding.level == "STOP"]
+    if stops:
+        raise UserError(f"{study}: would be stopped by: {', '.join(stops)}; mend the lines marked STOP")
+
+
+@app.command(rich_help_panel=LOOK)
 def show_config(
     study: StudyFile, experiment: Annotated[str, typer.Argument(help="An experiment of the study.")]
 ) -> None:

@@ -8,8 +8,8 @@ rule phantom:
     conda:
         "../../envs/environment.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         study=STUDY_FILE,
         settings=lambda w: as_text(STUDY.cohorts[w.cohort]),
@@ -28,6 +28,8 @@ rule manifest:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     params:
         study=STUDY_FILE,
         root=root,
@@ -48,7 +50,7 @@ rule preprocess_shard:
     conda:
         "../../envs/environment.yaml"
     resources:
-        mem_mb=6000,
+        mem_mb=growing(6000),
         runtime=1440,
     params:
         study=STUDY_FILE,
@@ -72,5 +74,7 @@ rule gather:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     shell:
         'python -m mmdino gather {input:q} --out "{output}" > "{log}" 2>&1'

@@ -6,10 +6,11 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from mmdino.config import load_study
-from mmdino.config.environment import use_this_python
+from mmdino.config.environment import keep_caches_in, use_this_python
 from mmdino.errors import UserError
 
 use_this_python()
+keep_caches_in(config["caches"])
 
 STUDY_FILE = f"config/studies/{config['study']}.yaml"
 
@@ -87,3 +88,8 @@ def root(wildcards):
 def options(name):
     """Return the params function that gives each file of an input as `--name=file`."""
     return lambda wildcards, input: [f"--{name}={path}" for path in input[name]]
+
+
+def growing(amount):
+    """Return a resource that grows when a job is tried again (retries of profiles/slurm)."""
+    return lambda wildcards, attempt: amount * attempt

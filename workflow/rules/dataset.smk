@@ -10,6 +10,8 @@ rule splits:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY.splits),
@@ -30,8 +32,8 @@ rule slices:
     conda:
         "../../envs/environment.yaml"
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY.bank),

@@ -15,6 +15,8 @@ rule oracle:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     params:
         study=STUDY_FILE,
         truth=options("truth"),
@@ -36,6 +38,8 @@ rule statistics:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     params:
         study=STUDY_FILE,
         reference=STUDY.reference,
@@ -56,6 +60,8 @@ rule tables:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     params:
         study=STUDY_FILE,
         code=code_key("reporting", leave_out="reporting/figures"),
@@ -73,6 +79,8 @@ rule figures:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     params:
         study=STUDY_FILE,
         code=code_key("reporting/figures"),
@@ -97,6 +105,8 @@ rule report:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY),

@@ -7,11 +7,13 @@ RUN_INPUT = {
 }
 
 
+# `submit` itself sees to jobs that were killed, hence no retries. `submitted` counts the jobs in the queue for profiles/slurm.
 # Where jobs run is part of the shell command and no param: the same study finished elsewhere stays finished.
 SUBMIT = (
     f"python -m mmdino submit --cluster {config['cluster']} --gpus {config['gpus']}"
     f" {shlex.join(f'--slurm={pair}' for pair in config['slurm'])}"
-    " --name {wildcards.experiment}-{wildcards.seed} --jobs {params.jobs:q} --cpus {threads}"
+    f" --cpus {config['cpus']}"
+    " --name {wildcards.experiment}-{wildcards.seed} --jobs {params.jobs:q}"
     " --memory-gb $(({resources.mem_mb} / 1000)) --minutes {resources.runtime} --"
 )
 
@@ -24,12 +26,14 @@ rule train:
         model=f"{RUN}/model.safetensors",
     log:
         f"{RESULTS}/logs/train/{{experiment}}-{{seed}}.log",
+    retries: 0
     localrule: True
     conda:
         "../../envs/environment.yaml"
     resources:
         mem_mb=6000,
         runtime=720,
+        submitted=1,
     params:
         study=STUDY_FILE,
         jobs=f"{RUN}/jobs/train",
@@ -50,12 +54,14 @@ rule predict:
         f"{RUN}/predictions.parquet",
     log:
         f"{RESULTS}/logs/predict/{{experiment}}-{{seed}}.log",
+    retries: 0
     localrule: True
     conda:
         "../../envs/environment.yaml"
     resources:
         mem_mb=6000,
         runtime=240,
+        submitted=1,
     params:
         study=STUDY_FILE,
         jobs=f"{RUN}/jobs/predict",
@@ -77,6 +83,8 @@ rule evaluate:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY.evaluation),

@@ -59,6 +59,8 @@ rule:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        login=1,
     params:
         text="\n".join(f"{name:36} {said}" for name, said in HELP.items()),
     shell:

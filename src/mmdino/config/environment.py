@@ -1,4 +1,4 @@
-"""Which Python the workflow's rules run, and which of the package's code their results depend on."""
+"""Which Python the workflow's rules run, where libraries keep what they fetch, and which code results depend on."""
 
 import ast
 import os
@@ -8,6 +8,14 @@ from pathlib import Path
 from mmdino.files import content_key
 
 PACKAGE = Path(__file__).parents[1]
+CACHES = {
+    "HF_HOME": "huggingface",
+    "MPLCONFIGDIR": "matplotlib",
+    "TORCH_HOME": "torch",
+    "TORCHINDUCTOR_CACHE_DIR": "torchinductor",
+    "TRITON_CACHE_DIR": "triton",
+    "XDG_CACHE_HOME": "xdg",
+}
 
 
 def use_this_python() -> None:
@@ -18,6 +26,16 @@ def use_this_python() -> None:
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.environ["PYTHONPATH"] = str(PACKAGE.parent)
+
+
+def keep_caches_in(folder: str) -> None:
+    """Point the libraries' caches into ``folder``, in every job too; a home with a quota is no place for them.
+
+    What the user has set already stays. nnU-Net's own folders are temporary ones of each job (``preprocess.environment``).
+    """
+    if folder:
+        for name, below in CACHES.items():
+            os.environ.setdefault(name, str(Path(folder).absolute() / below))
 
 
 def code_key(folder: str, leave_out: str = "") -> str:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,13 +69,17 @@ def job_alive(job_id: str) -> bool | None:
 def ended(job_id: str) -> Job | None:
     """Return how a job ended, from accounting; None where it keeps none, does not answer or does not know the job."""
     try:
-        said = _run(
-            "sacct", "--noheader", "--parsable2", "--allocations", "--format=State,Reason,NodeList", f"--jobs={job_id}"
-        )
+        said = sacct([job_id], "State,Reason,NodeList")
     except (OSError, subprocess.SubprocessError):
         return None
     fields = said.splitlines()[-1].split("|") if said.strip() else []
     return Job(fields[0].split()[0], fields[1], fields[2]) if len(fields) == 3 else None
+
+
+def sacct(job_ids: Sequence[str], fields: str, *options: str) -> str:
+    """Return what accounting says of jobs: a line each, fields separated by ``|``."""
+    named = f"--jobs={','.join(job_ids)}"
+    return _run("sacct", "--noheader", "--parsable2", "--allocations", f"--format={fields}", named, *options)
 
 
 def cancel(job_id: str) -> None:

@@ -146,12 +146,16 @@ def _find(folder: Path, stop: Stop) -> Submission | None:
     if job.outcome is not None:
         return None
     if job.cluster == "local":
-        return job if job.owner and _local_alive(Owner(**job.owner)) else None
+        return job if is_alive_here(job) else None
     found = _in_queue(job.comment, stop)
     return replace(job, job_id=found) if found else None
 
 
-def _local_alive(owner: Owner) -> bool:
+def is_alive_here(job: Submission) -> bool:
+    """Whether the process that looks after a local job runs on this host."""
+    if job.owner is None:
+        return False
+    owner = Owner(**job.owner)
     return owner.host == Owner.me().host and process_alive(owner.pid, owner.started)
 
 
@@ -228,7 +232,7 @@ def _look(job: Submission, max_age: float) -> queue.Job | None:
     """Return the job's state; None where nobody says."""
     assert job.job_id is not None
     if job.cluster == "local":
-        return queue.Job("RUNNING" if job.owner and _local_alive(Owner(**job.owner)) else "GONE")
+        return queue.Job("RUNNING" if is_alive_here(job) else "GONE")
     answer = queue.jobs(max_age)
     if answer.jobs is None:
         return None

@@ -22,8 +22,8 @@ PASSING = (
 )
 # What SLURM says of a refused job → what to change.
 ADVICE = {
-    "partition": "name one that `sinfo --summarize` lists, in profiles/slurm",
     "account": "name one that `sacctmgr show associations user=$USER` lists, in profiles/slurm",
+    "partition": "name one that `sinfo --summarize` lists, in profiles/slurm",
     "qos": "name one that `sacctmgr show associations user=$USER format=qos` lists, in profiles/slurm",
     "node configuration is not available|generic resource|gres|more processors|too many nodes|memory specification": (
         "ask for what a node has (`gpus`, `gres`, `cpus`, memory, `constraint`): `sinfo --Node --format='%P %c %m %G %f'`"
@@ -44,7 +44,7 @@ HOPELESS = {
     "DependencyNeverSatisfied": "it depends on a job that failed",
 }
 WAITING = {
-    "None": "was submitted a moment ago",
+    "None": "the scheduler has not looked at it yet",
     "JobHeldUser": "held by you: `scontrol release {job}` lets it go on",
     "JobHeldAdmin": "held by an administrator",
     "ReqNodeNotAvail": "its node is down, drained or reserved: `sinfo --list-reasons` says why",

@@ -1,0 +1,175 @@
+"""What this machine or cluster offers, and what would stop a study before anything of it is queued."""
+
+import getpass
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from mmdino.config.study import LoadedStudy
+
+SECONDS = 15  # for one answer of SLURM's; a controller that is down would let one wait for minutes
+FREE_GB = 20  # below that a study's checkpoints and derivatives hardly fit
+CARRIED = {"backbone": ("random", "starter"), "atlas": ("mni152",), "segmenter": ("phantom", "none")}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, what was found, and whether it stops the study."""
+
+    level: Literal["ok", "note", "STOP"]
+    what: str
+    said: str
+
+
+def examine(loaded: LoadedStudy, results: Path, cluster: str, profile: Path) -> list[Finding]:
+    """Look at everything; ``cluster`` is slurm where the study shall run through ``profile``."""
+    found = [*_machine(), *_torch(), *_disks(results), *_study(loaded)]
+    if cluster == "slurm":
+        found += [*_slurm(), *_profile(profile)]
+    return found
+
+
+def _machine() -> Iterator[Finding]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    cores = len(os.sched_getaffinity(0))
+    yield Finding(
+        "ok", "machine", f"{platform.node()}, {cores} cores, {memory:.0f} GB, Python {platform.python_version()}"
+    )
+
+
+def _torch() -> Iterator[Finding]:
+    """Compare torch's CUDA with the driver's. Torch itself is asked last: its import takes seconds."""
+    driver = _ask("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
+    gpus = driver.said.splitlines() if driver.ok else []
+    version = importlib.metadata.version("torch")
+    import torch
+
+    built = f"torch {version}, " + (
+        f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built for the CPU"
+    )
+    if not gpus:
+        yield Finding("ok", "torch", f"{built}; no GPU on this machine (a login node has none)")
+    elif torch.cuda.is_available():
+        yield Finding("ok", "torch", f"{built}; {torch.cuda.device_count()} GPUs: {'; '.join(gpus)}")
+    else:
+        yield Finding(
+            "STOP", "torch", f"{built}; the GPUs ({'; '.join(gpus)}) cannot be used: the driver is older than that CUDA"
+        )
+
+
+def _disks(results: Path) -> Iterator[Finding]:
+    scratch = Path(os.environ.get("SCRATCH") or os.environ.get("TMPDIR") or tempfile.gettempdir())
+    for what, path in (("results", results.absolute()), ("scratch", scratch)):
+        there = next(folder for folder in (path, *path.parents) if folder.exists())
+        free = shutil.disk_usage(there).free / 1024**3
+        if not os.access(there, os.W_OK) or os.statvfs(there).f_flag & os.ST_RDONLY:
+            yield Finding("STOP", what, f"{there} cannot be written; point `results` in config/config.yaml elsewhere")
+        elif free < FREE_GB:
+            yield Finding("note", what, f"{there}: {free:.1f} GB free, which may be too little")
+        else:
+            yield Finding("ok", what, f"{there}: {free:.0f} GB free")
+    quota = _ask("quota", "--human-readable", "--no-wrap")
+    if quota.ok and quota.said:
+        yield Finding("note", "quota", quota.said.splitlines()[-1].strip())
+
+
+def _study(loaded: LoadedStudy) -> Iterator[Finding]:
+    """Look for what the study names by path: cohorts, atlas, segmenter, weights."""
+    study = loaded.study
+    named = [("cohort " + name, cohort.path) for name, cohort in study.cohorts.items() if cohort.path]
+    named += [("atlas", study.preprocess.atlas), ("segmenter", study.preprocess.segmenter)]
+    backbones = {str(getattr(loaded.settings(name), "backbone", "random")) for name in loaded.experiments}
+    named += [("backbone", name) for name in sorted(backbones)]
+    for what, name in named:
+        if name in CARRIED.get(what, ()):
+            yield Finding("ok", what, f"{name} (carried by the project)")
+        elif Path(name).exists():
+            yield Finding("ok", what, name)
+        elif what == "backbone" and not Path(name).suffix and "/" not in name:
+            yield Finding(
+                "note", what, f"{name} is fetched by timm; on nodes without network fetch it here first, or give a path"
+            )
+        else:
+            yield Finding("STOP", what, f"{name}: there is no such path; mend it in {loaded.path}")
+
+
+def _slurm() -> Iterator[Finding]:
+    version = _ask("sinfo", "--version")
+    if not version.ok:
+        yield Finding("STOP", "SLURM", f"{version.said}; run this on a login node, or use profiles/local")
+        return
+    partitions = _ask("sinfo", "--noheader", "--format=%P: %D nodes %t, %c CPUs, %m MB, GPUs %G, at most %l")
+    if not partitions.ok:
+        yield Finding(
+            "STOP", "SLURM", f"{version.said} is installed, but its controller does not answer: {partitions.said}"
+        )
+        return
+    yield Finding("ok", "SLURM", version.said)
+    for line in partitions.said.splitlines():
+        yield Finding("ok", "partition", line)
+    if not any("gpu" in line.split("GPUs")[1] for line in partitions.said.splitlines()):
+        yield Finding("note", "GPUs", "no partition declares GPUs (GRES); set `gpus=0` in profiles/slurm")
+    accounting = _ask("sacct", "--noheader", "--allocations", "--starttime=now-1minutes")
+    yield (
+        Finding("ok", "accounting", "sacct answers")
+        if accounting.ok
+        else Finding(
+            "note",
+            "accounting",
+            f"sacct does not answer ({accounting.said}): no GPU hours, and Snakemake's own jobs need it",
+        )
+    )
+    fields = "account,partition,qos,maxsubmitjobs"
+    mine = _ask(
+        "sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={getpass.getuser()}", f"format={fields}"
+    )
+    for line in mine.said.splitlines() if mine.ok else ():
+        account, partition, qos, limit = line.split("|")
+        details = f"{account}; partition {partition or 'any'}; QoS {qos or 'default'}; at most {limit or 'any number of'} jobs"
+        yield Finding("ok", "account", details)
+
+
+def _profile(path: Path) -> Iterator[Finding]:
+    """Look whether the profile is filled in, and with what this cluster knows."""
+    if not path.exists():
+        yield Finding("STOP", "profile", f"{path}: there is no such file")
+        return
+    text = path.read_text(encoding="utf-8")
+    if "CHANGE_ME" in "".join(line.split("#")[0] for line in text.splitlines()):
+        yield Finding("STOP", "profile", f"{path}: put your account and partition in the place of CHANGE_ME")
+        return
+    pairs = [str(item).split("=", 1) for item in yaml.safe_load(text).get("default-resources", []) if "=" in str(item)]
+    partition = dict(pairs).get("slurm_partition", "").strip("\"'")
+    known = _ask("sinfo", "--noheader", "--format=%R")
+    if known.ok and partition and partition not in known.said.split():
+        names = ", ".join(sorted(set(known.said.split())))
+        yield Finding("STOP", "profile", f"{path}: this cluster has no partition '{partition}'; it has {names}")
+    else:
+        yield Finding("ok", "profile", str(path))
+
+
+@dataclass(frozen=True)
+class _Answer:
+    ok: bool
+    said: str
+
+
+def _ask(*command: str) -> _Answer:
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except FileNotFoundError:
+        return _Answer(False, f"there is no `{command[0]}` on PATH")
+    except subprocess.TimeoutExpired:
+        return _Answer(False, f"no answer within {SECONDS} s")
+    said = answer.stdout if answer.returncode == 0 else answer.stderr or answer.stdout
+    lines = [line for line in said.strip().splitlines() if line.strip()]
+    return _Answer(answer.returncode == 0, "\n".join(lines) if answer.returncode == 0 else (lines or ["no answer"])[-1])
