@@ -36,7 +36,9 @@ def atomic(path: Path | str) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
-    except OSError as error:
+    except UserError:
+        raise
+    except Exception as error:
         raise _explain(error, path) from error
     finally:
         if temporary is not None:
@@ -75,17 +77,23 @@ def _umask() -> int:
     return mask
 
 
-def _explain(error: OSError, path: Path) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def _explain(error: Exception, path: Path) -> Exception:
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT) or _is_full(path.parent):
         return UserError(
             f"{path}: no space is left on the disk; free some, or point `results` elsewhere, and start again: "
             "finished work is kept"
         )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+    if number in (errno.EACCES, errno.EROFS, errno.EPERM):
         return UserError(
-            f"{path}: cannot be written ({error.strerror}); give yourself write permission or point `results` elsewhere"
+            f"{path}: cannot be written ({os.strerror(number)}); give yourself write permission or point `results` elsewhere"
         )
     return error
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether nothing more can be written: torch and safetensors tell a full disk in words of their own."""
+    return folder.exists() and shutil.disk_usage(folder).free < 4096
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -128,7 +128,8 @@ def test_06_node_fails_and_comes_back(cluster, make):
 
 def kill_all_of(job):
     """Kill what a failing node takes with it: SLURM's own step managers first, or they would tell of it."""
-    steps = [process for process in psutil.process_iter() if f"slurmstepd: [{job}." in " ".join(process.cmdline())]
+    processes = psutil.process_iter(["cmdline"])
+    steps = [found for found in processes if f"slurmstepd: [{job}." in " ".join(found.info["cmdline"] or ())]
     below = [child for step in steps for child in step.children(recursive=True)]
     assert steps
     for process in [*steps, *below]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -99,9 +100,9 @@ def log(run):
 
 def training_process(run):
     """Return the number of the process that trains into the run's folder."""
-    said = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    found = [line.split()[0] for line in said.splitlines() if f"--out={run.folder}" in line and "mmdino train" in line]
-    return int(found[0])
+    processes = psutil.process_iter(["cmdline"])
+    wanted = {"mmdino", "train", f"--out={run.folder}"}
+    return next(process.pid for process in processes if wanted <= set(process.info["cmdline"] or ()))
 
 
 def test_walltime_reached_twice(study, start):

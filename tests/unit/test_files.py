@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 
 import pytest
 
@@ -26,6 +27,14 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="no space is left"), files.atomic(tmp_path / "x.tsv"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_in_a_librarys_own_words_is_the_same_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 10, 0))
+    with pytest.raises(UserError, match="no space is left"), files.atomic(tmp_path / "model.safetensors"):
+        raise RuntimeError("Error while serializing: I/O error")
+    with pytest.raises(UserError, match="mine"), files.atomic(tmp_path / "model.safetensors"):
+        raise UserError("mine")
 
 
 def test_hashes_are_the_same_everywhere():
