@@ -66,6 +66,7 @@ class MadeArm:
         method: a folder of ``mmdino/methods``.
         robust: 1: missing sequences cost nothing.
         steps: of training; 0: it has none.
+        group: of an arm of MM-DINOv2; all others are baselines.
     """
 
     skill: float | None
@@ -74,6 +75,7 @@ class MadeArm:
     title: str = ""
     robust: float = 0.0
     steps: int = 0
+    group: str = "main"
 
 
 ARMS = {
@@ -125,7 +127,7 @@ def write_study(
     results = root / "results/made-up"
     for name, arm in arms.items():
         experiment = {"name": name, "title": arm.title or name, "question": f"What is {name} worth?"}
-        experiment["group"] = "main" if arm.method == "mm-dinov2" else "baseline"
+        experiment["group"] = arm.group if arm.method == "mm-dinov2" else "baseline"
         _yaml(root / f"config/experiments/{name}.yaml", experiment | {"method": arm.method, "readout": arm.readout})
         for seed in seeds if arm.skill is not None else ():
             _write_run(results / f"runs/{name}/seed-{seed}", name, arm, seed, val, test)

@@ -158,6 +158,28 @@ def train(
 
 
 @app.command(rich_help_panel=RUNS)
+def tune(
+    study: StudyFile,
+    experiment: Experiment,
+    slices: SliceFolders,
+    splits: Splits,
+    out: Annotated[Path, typer.Option("--out", help="The search's folder, results/<study>/tuning/<experiment>.")],
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Else the study's `evaluation.trials`.")] = None,
+) -> None:
+    """Search an experiment's settings on validation, or go on where the search was stopped."""
+    import yaml
+
+    from mmdino.config import load_study
+    from mmdino.training.tune import tune as search
+
+    loaded = load_study(study)
+    run = _run(loaded, experiment, loaded.seeds(experiment)[0], slices, splits, out, test=False)
+    budget = trials or loaded.study.evaluation.trials
+    found = search(loaded.experiment(experiment), run.settings, run.patients, run.seed, budget, out)
+    typer.echo(yaml.safe_dump(found, sort_keys=False).rstrip())
+
+
+@app.command(rich_help_panel=RUNS)
 def predict(
     study: StudyFile, experiment: Experiment, seed: Seed, slices: SliceFolders, splits: Splits, out: Out
 ) -> None:
@@ -361,13 +383,15 @@ def _found(study: Path, results: Path):
     return gather(load_study(study), results), read_statistics(results)
 
 
-def _run(loaded, experiment: str, seed: int, slices: list[Path], splits: Path, folder: Path):
+def _run(loaded, experiment: str, seed: int, slices: list[Path], splits: Path, folder: Path, test: bool = True):
     from mmdino.dataset.bank import SliceBank
     from mmdino.dataset.patients import Patients
     from mmdino.methods.base import Run
     from mmdino.tables import SPLITS, read_table
 
-    patients = Patients(SliceBank.open(slices), read_table(SPLITS, splits), loaded.experiment(experiment).data)
+    known = read_table(SPLITS, splits)
+    asked = known if test else known[known["split"] != "test"]
+    patients = Patients(SliceBank.open(slices), asked, loaded.experiment(experiment).data)
     return Run(loaded.settings(experiment), seed, folder, patients)
 
 

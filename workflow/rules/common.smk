@@ -1,4 +1,5 @@
 # The study as Snakemake sees it: names, paths and settings, read through the light mmdino.config.
+import shlex
 import sys
 from itertools import takewhile
 from pathlib import Path
@@ -93,3 +94,18 @@ def options(name):
 def growing(amount):
     """Return a resource that grows when a job is tried again (retries of profiles/slurm)."""
     return lambda wildcards, attempt: amount * attempt
+
+
+def submission(name):
+    """Return the beginning of the command of a job that goes through `mmdino submit`.
+
+    `submit` itself sees to jobs that were killed, hence no retries. Where jobs run is part of the command and no param:
+    the same study finished elsewhere stays finished.
+    """
+    return (
+        f"python -m mmdino submit --cluster {config['cluster']} --gpus {config['gpus']}"
+        f" {shlex.join(f'--slurm={pair}' for pair in config['slurm'])}"
+        f" --cpus {config['cpus']} --name {name}"
+        " --jobs {params.jobs:q}"
+        " --memory-gb $(({resources.mem_mb} / 1000)) --minutes {resources.runtime} --"
+    )

@@ -1,5 +1,3 @@
-import shlex
-
 # One run is one experiment with one seed. Training and prediction go through `mmdino submit` (SLURM or this machine).
 RUN_INPUT = {
     "splits": f"{RESULTS}/splits.tsv",
@@ -7,15 +5,9 @@ RUN_INPUT = {
 }
 
 
-# `submit` itself sees to jobs that were killed, hence no retries. `submitted` counts the jobs in the queue for profiles/slurm.
-# Where jobs run is part of the shell command and no param: the same study finished elsewhere stays finished.
-SUBMIT = (
-    f"python -m mmdino submit --cluster {config['cluster']} --gpus {config['gpus']}"
-    f" {shlex.join(f'--slurm={pair}' for pair in config['slurm'])}"
-    f" --cpus {config['cpus']}"
-    " --name {wildcards.experiment}-{wildcards.seed} --jobs {params.jobs:q}"
-    " --memory-gb $(({resources.mem_mb} / 1000)) --minutes {resources.runtime} --"
-)
+# `submitted` counts the jobs in the queue for profiles/slurm.
+SUBMIT = submission("{wildcards.experiment}-{wildcards.seed}")
+SEARCH = submission("{wildcards.experiment}-tune")
 
 
 rule train:
@@ -87,6 +79,36 @@ rule evaluate:
         login=1,
     params:
         study=STUDY_FILE,
-        settings=as_text(STUDY.evaluation),
+        settings=STUDY.evaluation.bootstrap,
     shell:
         'python -m mmdino evaluate --study "{params.study}" --predictions "{input}" --out "{output}" > "{log}" 2>&1'
+
+
+rule tune_experiment:
+    input:
+        **RUN_INPUT,
+    output:
+        f"{RESULTS}/tuning/{{experiment}}/best.json",
+    log:
+        f"{RESULTS}/logs/tune/{{experiment}}.log",
+    retries: 0
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=6000,
+        runtime=2880,
+        submitted=1,
+    params:
+        study=STUDY_FILE,
+        jobs=f"{RESULTS}/tuning/{{experiment}}/jobs",
+        slices=options("slices"),
+        settings=lambda w: [
+            LOADED.resolved(w.experiment),
+            LOADED.experiment(w.experiment).model_dump(include={"tune", "readout"}),
+            STUDY.evaluation.trials,
+        ],
+    shell:
+        f"{SEARCH}"
+        ' tune --study "{params.study}" --experiment {wildcards.experiment}'
+        ' {params.slices:q} --splits "{input.splits}" --out "$(dirname "{output}")" > "{log}" 2>&1'

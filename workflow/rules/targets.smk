@@ -38,6 +38,12 @@ rule ablations:
     localrule: True
 
 
+rule tune:
+    input:
+        [f"{RESULTS}/tuning/{name}/best.json" for name in EXPERIMENTS if LOADED.experiment(name).tune],
+    localrule: True
+
+
 rule:
     name:
         "missing-sequences"

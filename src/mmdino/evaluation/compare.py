@@ -26,7 +26,7 @@ from mmdino.evaluation.bootstrap import (
     resampled_confusion,
     two_sided_p,
 )
-from mmdino.evaluation.metrics import METRICS, confusion, mcc, points, resampled
+from mmdino.evaluation.metrics import BOUNDS, METRICS, confusion, mcc, points, resampled
 from mmdino.evaluation.predictions import Answers
 from mmdino.tables import CLASSES
 
@@ -98,7 +98,7 @@ def arm_mcc(runs: Sequence[Run], replicates: int) -> Estimate | None:
         return None
     values = _points(runs)
     weights = _weights(runs[0][0].truth.tobytes(), replicates)
-    return _estimate(Estimate, values.mean(), _replicates(runs, weights), runs, [values])
+    return _estimate(Estimate, values.mean(), _replicates(runs, weights), runs, [values], BOUNDS["mcc"])
 
 
 def arm_metrics(runs: Sequence[Run], replicates: int) -> dict[str, Estimate]:
@@ -113,7 +113,8 @@ def arm_metrics(runs: Sequence[Run], replicates: int) -> dict[str, Estimate]:
     found = {}
     for name in METRICS:
         each = np.array([value[name] for value in values])
-        found[name] = _estimate(Estimate, each.mean(), np.mean([one[name] for one in drawn], axis=0), runs, [each])
+        replicates_of = np.mean([one[name] for one in drawn], axis=0)
+        found[name] = _estimate(Estimate, each.mean(), replicates_of, runs, [each], BOUNDS[name])
     return found
 
 
@@ -139,6 +140,7 @@ def paired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: in
         drawn,
         ours if len(ours) < len(theirs) else theirs,
         [_points(ours), _points(theirs)],
+        (-2.0, 2.0),
         p=permutation_p(value, _permuted(ours, theirs, replicates)),
         p_bootstrap=two_sided_p(drawn),
         detectable=float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)) * error,
@@ -158,9 +160,18 @@ def _weights(truth: bytes, replicates: int) -> NDArray[np.float32]:
 
 
 def _estimate(
-    kind: type[Kind], value: float, drawn: NDArray, runs: Sequence[Run], sides: list[NDArray], **more: float
+    kind: type[Kind],
+    value: float,
+    drawn: NDArray,
+    runs: Sequence[Run],
+    sides: list[NDArray],
+    bounds: tuple[float, float],
+    **more: float,
 ) -> Kind:
-    """Return the estimate of a mean, or of a difference of the means of two ``sides`` (each: values by seed)."""
+    """Return the estimate of a mean, or of a difference of the means of two ``sides`` (each: values by seed).
+
+    Student's t of two or three seeds can reach beyond what a metric can be; it is cut at ``bounds``.
+    """
     low, high = interval(drawn)
     error = float(drawn.std(ddof=1))
     fields: dict = {"n": len(runs[0][0]), "runs": len(runs), "patient_error": error, **more}
@@ -169,7 +180,8 @@ def _estimate(
         total = math.sqrt(error**2 + sum(parts))
         freedom = sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides))
         reach = total * float(stats.t.ppf((1 + LEVEL) / 2, total**4 / freedom if freedom else math.inf))
-        fields |= {"seed_error": math.sqrt(sum(parts)), "total_low": value - reach, "total_high": value + reach}
+        ends = np.clip([value - reach, value + reach], *bounds).tolist()
+        fields |= {"seed_error": math.sqrt(sum(parts)), "total_low": ends[0], "total_high": ends[1]}
         if len(sides) == 1:
             fields["deviation"] = float(sides[0].std(ddof=1))
     return kind(value=float(value), low=low, high=high, **fields)

@@ -14,8 +14,9 @@ Counts = NDArray[Any]
 LABELS = list(range(len(CLASSES)))
 BY_CLASS = tuple(f"{kind}_{name}" for kind in ("sensitivity", "specificity") for name in CLASSES)
 METRICS = ("mcc", "balanced_accuracy", "auroc", "auroc_ovo", "f1", *BY_CLASS, "brier", "log_loss", "ece")
+BOUNDS = {**dict.fromkeys(METRICS, (0.0, 1.0)), "mcc": (-1.0, 1.0), "brier": (0.0, 2.0), "log_loss": (0.0, np.inf)}
 BINS = 15  # of the calibration error, as Guo et al. 2017
-__all__ = ["BY_CLASS", "METRICS", "calibration_error", "confusion", "mcc", "points", "resampled"]
+__all__ = ["BOUNDS", "BY_CLASS", "METRICS", "calibration_error", "confusion", "mcc", "points", "resampled"]
 
 
 def points(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from mmdino.reporting.missing import missing_table, random_table
 from mmdino.reporting.published import claim_table, published_table
 from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
 from mmdino.reporting.statistics import Statistics, estimate, write_statistics
-from mmdino.reporting.study import cohort_table, cost_table, failure_table, rerun_table
+from mmdino.reporting.study import cohort_table, cost_table, failure_table, rerun_table, tuning_table
 from mmdino.reporting.tables import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,7 +53,8 @@ def all_tables(data: StudyFiles, found: Statistics) -> list[Table]:
     results += [metric_table(data, rows), readout_table(data, found.readouts)]
     missing = [missing_table(data, found.missing), random_table(data, found.random)]
     paper = [published_table(data, found.readouts), claim_table(found.claims)]
-    return [*results, *missing, *paper, cohort_table(data), failure_table(data), cost_table(data), rerun_table(data)]
+    study = [cohort_table(data), failure_table(data), cost_table(data), tuning_table(data), rerun_table(data)]
+    return [*results, *missing, *paper, *study]
 
 
 def write_tables(data: StudyFiles, found: Statistics) -> None:

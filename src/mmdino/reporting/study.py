@@ -7,7 +7,7 @@ import pandas as pd
 
 from mmdino.reporting.data import SNAKEMAKE, StudyFiles
 from mmdino.reporting.tables import Column, Table, number, text
-from mmdino.reporting.text import NONE, count, duration
+from mmdino.reporting.text import NONE, count, duration, score
 from mmdino.tables import CLASSES, SEQUENCES
 
 NAN = float("nan")
@@ -142,6 +142,37 @@ def _spent(records: list[dict[str, Any]]) -> dict[str, Any]:
         "parameters": records[0].get("trainable_parameters", NAN),
         "detail": str(records[0].get("device", "")),
     }
+
+
+def tuning_table(data: StudyFiles) -> Table:
+    """Return how many settings were tried for each arm, and whether the best of them is what the study uses."""
+    lines = []
+    for arm in data.shown():
+        best = arm.tuning.get("best", {})
+        line: dict[str, Any] = {"experiment": arm.name, "arm": arm.title, "trials": arm.tuning.get("trials", 0)}
+        line |= {"budget": data.study.study.evaluation.trials if arm.experiment.tune else 0}
+        line |= {"first": arm.tuning.get("first_mcc"), "best": best.get("mcc"), "in_use": NONE}
+        if best:
+            used = data.study.resolved(arm.name)["settings"]
+            line["in_use"] = "yes" if all(used.get(key) == value for key, value in best["settings"].items()) else "no"
+        lines.append(line)
+    return Table(
+        name="tuning",
+        title=data.titled("Trials on validation"),
+        frame=pd.DataFrame(lines, columns=["experiment", "arm", "trials", "budget", "first", "best", "in_use"]),
+        columns=[
+            text("Arm", "arm"),
+            number("Trials", "trials", count),
+            number("Budget", "budget", count),
+            number("Validation MCC as it was", "first", score),
+            number("Best", "best", score),
+            text("Best in use", "in_use"),
+        ],
+        source=data.source("tuning", "*", "best.json"),
+        swatch="experiment",
+        note="`mmdino tune` searches the spaces of an experiment's file; every experiment that has one gets the same "
+        "budget (`evaluation.trials`). What it finds is used once it stands in the study's or the experiment's file.",
+    )
 
 
 def rerun_table(data: StudyFiles) -> Table:

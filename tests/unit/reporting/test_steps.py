@@ -1,0 +1,108 @@
+"""Statistics are computed once; tables and page are made from the file."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from htmltree import by_id, parse, words
+from mmdino.errors import UserError
+from mmdino.files import write_json
+from mmdino.reporting.data import gather
+from mmdino.reporting.report import write_page, write_tables
+from mmdino.reporting.statistics import NAME, estimate, read_statistics, write_statistics
+from results_factory import ARMS, write_study
+
+PUBLISHED = Path(__file__).parents[3] / "config" / "published.yaml"
+SOME = ("mm-dinov2", "supervised-cnn", "radiomics", "starter-frozen", "supervised-vit")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("steps")
+    ablation = replace(ARMS["mm-dinov2"], skill=0.5, title="Ablated", group="ablation")
+    study, results = write_study(root, {name: ARMS[name] for name in SOME} | {"mm-dinov2-x": ablation}, seeds=(0, 1))
+    shutil.copy(PUBLISHED, root / "config")
+    best = {"trial": 3, "mcc": 0.8, "settings": {"lr": 0.5}}
+    tuned = {"trials": 20, "budget": 20, "readout": "head", "first_mcc": 0.7, "best": best}
+    write_json(results / "tuning/supervised-cnn/best.json", tuned)
+    data = gather(study, results)
+    write_statistics(estimate(data), results)
+    write_tables(data, read_statistics(results))
+    return data, results
+
+
+def table(results, name):
+    return pd.read_csv(results / f"tables/{name}.tsv", sep="\t")
+
+
+def test_statistics_come_back_from_their_file_as_they_were(made):
+    data, results = made
+    assert read_statistics(results) == estimate(data)
+
+
+def test_statistics_of_another_program_are_refused(made, tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        read_statistics(tmp_path)
+    (tmp_path / NAME).write_text('{"main": []}')
+    with pytest.raises(UserError, match=r"does not fit this program \(ablations"):
+        read_statistics(tmp_path)
+
+
+def test_ablations_stand_in_a_table_of_their_own_with_their_own_correction(made):
+    _, results = made
+    main, ablations = table(results, "main"), table(results, "ablations")
+    assert "Ablated" not in set(main["arm"])
+    assert ablations["arm"].tolist() == ["Ablated"]
+    assert ablations["p_holm"].tolist() == ablations["p"].tolist()
+    compared = main.dropna(subset=["p"])
+    assert len(compared) == 3
+    assert (compared["p_holm"] >= compared["p"]).all()
+    assert compared["p_holm"].max() > compared["p"].min()
+
+
+def test_every_metric_has_its_intervals_over_patients_and_over_both(made):
+    _, results = made
+    frame = table(results, "metrics")
+    assert set(frame["metric"]) >= {"mcc", "auroc_ovo", "brier", "log_loss", "ece", "sensitivity_glioblastoma"}
+    assert (frame["value_low"] <= frame["value_high"]).all()
+    mcc = frame[frame["metric"] == "mcc"]
+    assert (mcc["total_low"] < mcc["value_low"]).all()
+    assert frame.loc[~frame["metric"].isin(["mcc", "brier", "log_loss"]), "total_high"].max() <= 1
+
+
+def test_a_table_is_also_markdown_and_latex_with_the_same_cells(made):
+    _, results = made
+    markdown = (results / "tables/main.md").read_text().splitlines()
+    latex = (results / "tables/main.tex").read_text()
+    assert len(markdown) == len(table(results, "main")) + 2
+    assert r"\toprule" in latex
+    assert "−" not in latex
+    assert "MM-DINOv2" in latex
+    assert any(line.startswith("| MM-DINOv2") for line in markdown)
+
+
+def test_published_figures_stand_beside_ours_with_their_standing(made):
+    _, results = made
+    frame = table(results, "published")
+    assert frame.loc[0, ["published", "standing", "experiment"]].tolist() == [0.6, "firm", "mm-dinov2"]
+    assert frame.loc[0, "test"] == pytest.approx(table(results, "main").set_index("experiment").loc["mm-dinov2", "mcc"])
+    assert set(frame["standing"]) == {"firm", "derived", "secondary"}
+    assert frame["source"].notna().all()
+
+
+def test_trials_are_counted_and_said_to_be_unused(made):
+    _, results = made
+    trials = table(results, "main").set_index("experiment")["trials"]
+    assert (trials["supervised-cnn"], trials["radiomics"]) == (20, 0)
+    assert table(results, "tuning").set_index("experiment").loc["supervised-cnn", "in_use"] == "no"
+
+
+def test_the_page_is_made_from_the_file_without_figures(made):
+    data, results = made
+    tree = parse(write_page(data, read_statistics(results)).read_text(encoding="utf-8"))
+    assert "Ablated" in words(by_id(tree, "table-ablations"))
+    assert "Supervised ViT: not run" in words(by_id(tree, "main"))
+    assert "evaluation.margin" in words(by_id(tree, "main"))
