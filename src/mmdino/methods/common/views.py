@@ -29,6 +29,8 @@ class View:
         gamma: whether intensities are bent.
         crops: ``released``: height and width are swapped in placing the crop, and the far border cuts it off.
         flip: ``released``: mirrored along the columns (front–back in axial slices) instead of left–right.
+        aspect: most that height and width differ.
+        jitter: how far the middle goes from the slice's (0) to a random tumour pixel (1).
     """
 
     name: str
@@ -38,6 +40,8 @@ class View:
     gamma: bool = False
     crops: Rule = "mended"
     flip: Rule = "mended"
+    aspect: float = 4 / 3
+    jitter: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,14 @@ def make_views(slices: Patches, turns: Sequence[Drawn], view: View, seed: int) -
 def _draw(
     tumour: NDArray[np.uint8], rng: np.random.Generator, view: View
 ) -> tuple[tuple[int, ...], bool, float, float]:
-    """Draw a crop centred on a tumour pixel (shifted inwards at a border), mirroring, blur and gamma."""
+    """Draw a crop about a tumour pixel (shifted inwards at a border), mirroring, blur and gamma."""
     source = tumour.shape[0]
     pixels = np.flatnonzero(tumour)
-    centre = (
-        np.array(np.unravel_index(rng.choice(pixels), tumour.shape)) if len(pixels) else np.array(tumour.shape) // 2
-    )
+    middle = np.array(tumour.shape) // 2
+    pixel = np.array(np.unravel_index(rng.choice(pixels), tumour.shape)) if len(pixels) else middle
+    centre = middle + view.jitter * (pixel - middle)
     height = rng.uniform(*view.scale) * source
-    sides = np.array([height, height * rng.uniform(3 / 4, 4 / 3)])
+    sides = np.array([height, height * rng.uniform(1 / view.aspect, view.aspect)])
     corner, sides = (_place_as_released if view.crops == "released" else _place)(centre, sides, source)
     flip, blurred, sigma, gamma = (
         rng.random() < 0.5,
@@ -110,5 +114,5 @@ def _place(centre: NDArray, sides: NDArray, source: int) -> tuple[NDArray, NDArr
 def _place_as_released(centre: NDArray, sides: NDArray, source: int) -> tuple[NDArray, NDArray]:
     """Return corner and sides as the released code does: half the *other* side before the centre, the rest cut off."""
     sides = sides.astype(int)
-    corner = np.maximum(centre - sides[::-1] // 2, 0)
+    corner = np.maximum(centre.astype(int) - sides[::-1] // 2, 0)
     return corner, np.minimum(corner + sides, source) - corner

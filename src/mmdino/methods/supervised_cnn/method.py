@@ -2,59 +2,74 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from mmdino.errors import UserError
-from mmdino.methods.base import Run, Trainable
+from mmdino.methods.base import Run, Trainable, restore
 from mmdino.methods.common.draws import Drawn, Sampler, stream
 from mmdino.methods.common.optimise import adamw, set_rates, training_class_weights
 from mmdino.methods.common.schedules import Cosine
 from mmdino.methods.common.views import View, make_views, read_slices
-from mmdino.methods.supervised_cnn.network import CNNEncoder, new_network
-from mmdino.methods.supervised_cnn.settings import Settings
+from mmdino.methods.supervised_cnn.network import CNNEncoder, SequenceCNN, new_network
+from mmdino.methods.supervised_cnn.settings import CNNSettings
 from mmdino.tables import SEQUENCES
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Views (B, 4, size, size), with sequences dropped, and classes (B,) of named patients."""
+    """Views (B, 4, …) of named patients, the sequences that are shown (B, 4) bool, and classes (B,)."""
 
     subjects: list[str]
     views: Tensor
+    shown: Tensor
     labels: Tensor
 
 
 class SupervisedCNN(Trainable):
     """Cross-entropy with inverse-frequency class weights and label smoothing on the labelled training patients."""
 
-    network: nn.Module
+    network: SequenceCNN
     optimizer: torch.optim.AdamW
+    settings: CNNSettings
 
-    def __init__(self, run: Run):
-        settings: Settings = run.settings
-        self.run, self.settings = run, settings
+    def __init__(self, run: Run, network: SequenceCNN):
+        self.run, self.settings = run, run.settings
+        settings = self.settings
         self.steps, self.evaluate_every, self.select_by = settings.steps, settings.evaluate_every, settings.select_by
+        self.precision = settings.precision
         self.sampler = Sampler(run.patients, run.seed, settings.batch, labelled_only=True)
-        self.view = View("cnn", settings.image_size, settings.scale, settings.blur, settings.gamma)
+        self.view = View(
+            "cnn",
+            settings.image_size,
+            settings.scale,
+            settings.blur,
+            settings.gamma,
+            aspect=settings.aspect,
+            jitter=settings.jitter,
+        )
         self.weights = training_class_weights(run.patients, self.sampler.subjects)
-        self.network = new_network(settings, run.seed)
+        self.network = network
+        if settings.fill == "mean":
+            self.network.absent.copy_(self._mean_views())
         self.optimizer = adamw(self.network.named_parameters(), depth=0)
         self.lr = Cosine(settings.lr, settings.lr_end, settings.steps, settings.warmup_steps)
 
-    def batch(self, step: int) -> Batch:
-        """Draw labelled patients, a slice and a view of each, and the sequences to drop."""
-        turns = self.sampler(step)
+    def batch(self, step: int) -> Any:
+        """Draw labelled patients, a view of each, and the sequences to hide."""
+        return self.draw(self.sampler(step), self.view, self.settings.sequence_dropout)
+
+    def draw(self, turns: Sequence[Drawn], view: View, dropout: float) -> Batch:
+        """Return a view of each patient, and which sequences are shown; an unlabelled patient's class is −1."""
         slices = read_slices(self.run.patients.bank, turns, SEQUENCES, self.run.seed)
-        views = make_views(slices, turns, self.view, self.run.seed)
-        kept = keep_sequences(slices.present, turns, self.settings.sequence_dropout, self.run.seed)
+        views = make_views(slices, turns, view, self.run.seed)
+        shown = keep_sequences(slices.present, turns, dropout, self.run.seed, view.name)
         subjects = [turn.subject for turn in turns]
         labels = torch.from_numpy(self.run.patients.targets(subjects))
-        return Batch(subjects, views * torch.from_numpy(kept)[:, :, None, None], labels)
+        return Batch(subjects, views, torch.from_numpy(shown), labels)
 
     def schedule(self, step: int) -> dict[str, float]:
         """Set the learning rate of ``step``."""
@@ -62,24 +77,44 @@ class SupervisedCNN(Trainable):
         set_rates(self.optimizer, lr, self.settings.weight_decay)
         return {"lr": lr}
 
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def losses(self, batch: Any, step: int) -> dict[str, Tensor]:
         """Return the weighted cross-entropy, and the share of the batch that is classified rightly."""
-        scores = self.network(batch.views)
-        loss = functional.cross_entropy(
-            scores, batch.labels, self.weights.to(scores), label_smoothing=self.settings.label_smoothing
-        )
-        return {"loss": loss, "accuracy": (scores.detach().argmax(1) == batch.labels).float().mean()}
+        scores = self.network(batch.views, batch.shown).float()
+        return {"loss": self.cross_entropy(scores, batch.labels), "accuracy": accuracy(scores, batch.labels)}
+
+    def cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Return the weighted cross-entropy of labelled patients."""
+        smoothing = self.settings.label_smoothing
+        return functional.cross_entropy(scores, labels, self.weights.to(scores), label_smoothing=smoothing)
 
     def encoder(self) -> CNNEncoder:
         """Return an encoder that shares the current weights."""
         return CNNEncoder(self.network, self.settings)
 
+    def _mean_views(self) -> Tensor:
+        """Return each sequence's mean over the training patients who have it, as the network looks at it."""
+        total: Tensor | float = 0.0
+        count = torch.zeros(len(SEQUENCES))
+        for subject in self.run.patients.select("train"):
+            slices = self.run.patients.evaluation_slices([subject])
+            views, present = self.encoder().render(slices), torch.from_numpy(slices.present).float()
+            total = total + torch.einsum("ns...,ns->s...", views, present)
+            count += present.sum(0)
+        return total / count.clamp_min(1).view(-1, *[1] * (self.network.absent.ndim - 1))
 
-def keep_sequences(present: np.ndarray, turns: Sequence[Drawn], probability: float, seed: int) -> np.ndarray:
+
+def accuracy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Return the share that is classified rightly."""
+    return (scores.detach().argmax(1) == labels).float().mean()
+
+
+def keep_sequences(
+    present: np.ndarray, turns: Sequence[Drawn], probability: float, seed: int, view: str = "cnn"
+) -> np.ndarray:
     """Draw (B, 4) bool: each sequence is dropped with ``probability``, but of those that a patient has one stays."""
     kept = np.zeros(present.shape, bool)
     for row, has, turn in zip(kept, present, turns):
-        rng = stream(seed, "sequence-dropout", turn.epoch, turn.subject)
+        rng = stream(seed, "sequence-dropout", view, turn.epoch, turn.subject)
         row[:] = has & (rng.random(len(has)) >= probability)
         if not row.any() and has.any():
             row[rng.choice(np.flatnonzero(has))] = True
@@ -87,8 +122,12 @@ def keep_sequences(present: np.ndarray, turns: Sequence[Drawn], probability: flo
 
 
 def build(run: Run) -> SupervisedCNN:
-    """Return the trainable at step 0."""
-    return SupervisedCNN(run)
+    """Return the trainable at step 0.
+
+    Raises:
+        UserError: timm does not know the network, its weights are not at hand, or a class has no labelled patient.
+    """
+    return SupervisedCNN(run, new_network(run.settings, run.seed))
 
 
 def load(run: Run) -> CNNEncoder:
@@ -97,13 +136,5 @@ def load(run: Run) -> CNNEncoder:
     Raises:
         UserError: the file is missing, damaged, or of another network.
     """
-    path = run.folder / "model.safetensors"
-    network = new_network(run.settings, run.seed)
-    try:
-        network.load_state_dict(safetensors.torch.load_file(path))
-    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{path}: holds no trained '{run.settings.network}' ({reason}); run `mmdino train` again"
-        ) from None
-    return CNNEncoder(network, run.settings)
+    network = new_network(run.settings, run.seed, trained=False)
+    return CNNEncoder(restore(network, run, f"trained '{run.settings.network}'"), run.settings)

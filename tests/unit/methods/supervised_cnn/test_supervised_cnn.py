@@ -40,7 +40,8 @@ def run(tiny_patients, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(run):
     trainable, losses = _train(run)
-    safetensors.torch.save_file(trainable.network.state_dict(), run.folder / "model.safetensors")
+    tensors = {name: value.contiguous() for name, value in trainable.exported()[0].items()}
+    safetensors.torch.save_file(tensors, run.folder / "model.safetensors")
     return trainable, losses
 
 
@@ -135,3 +136,41 @@ def test_what_is_refused(run, tmp_path):
         method("supervised-cnn").load(dataclasses.replace(run, settings=Settings(network="resnet18")))
     with pytest.raises(ValidationError, match="must be less than steps 10"):
         Settings(steps=10, warmup_steps=10)
+
+
+@pytest.mark.parametrize("fill", ["mean", "token"])
+def test_what_stands_for_a_hidden_sequence_is_seen_in_its_place(run, fill):
+    trainable = method("supervised-cnn").build(
+        dataclasses.replace(run, settings=SETTINGS.model_copy(update={"fill": fill}))
+    )
+    absent = trainable.network.absent
+    assert absent.shape == (4, 32, 32)
+    assert absent.requires_grad == (fill == "token")
+    assert bool(absent.any()) == (fill == "mean")  # a token starts at 0 and is learned
+    with torch.no_grad():
+        absent += 1.0
+    trainable.network.eval()
+    images, shown = torch.randn(2, 4, 32, 32), torch.tensor([[True, True, False, True], [True] * 4])
+    filled = images.clone()
+    filled[0, 2] = absent[2].detach()
+    assert torch.equal(trainable.network(images, shown), trainable.network(filled, torch.ones_like(shown)))
+
+
+def test_a_learned_token_is_learned(run):
+    settings = SETTINGS.model_copy(update={"fill": "token", "steps": 3, "warmup_steps": 0, "sequence_dropout": 0.5})
+    trainable, _ = _train(dataclasses.replace(run, settings=settings))
+    assert trainable.network.absent.any(dim=(1, 2)).all()
+
+
+def test_weights_of_a_file_are_read_and_spread_over_four_channels(run, tmp_path):
+    import timm
+
+    rgb = timm.create_model("resnet10t", num_classes=7)
+    safetensors.torch.save_file(rgb.state_dict(), tmp_path / "rgb.safetensors")
+    settings = SETTINGS.model_copy(update={"weights": str(tmp_path / "rgb.safetensors")})
+    network = method("supervised-cnn").build(dataclasses.replace(run, settings=settings)).network
+    assert torch.equal(network.body.layer2[0].conv1.weight, rgb.layer2[0].conv1.weight)
+    assert network.body.conv1[0].weight.shape[1] == 4
+    missing = SETTINGS.model_copy(update={"weights": str(tmp_path / "none.pth")})
+    with pytest.raises(UserError, match=r"none\.pth: there is no such file"):
+        method("supervised-cnn").build(dataclasses.replace(run, settings=missing))

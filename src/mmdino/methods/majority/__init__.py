@@ -1,0 +1,1 @@
+"""Chance: no look at the patient."""
