@@ -52,4 +52,4 @@ def test_only_sure_answers_teach(run):
     assert never["sure"] == never["unsupervised"] == 0
     assert never["loss"] == never["supervised"]
     assert always["sure"] == 1
-    assert float(always["loss"]) == pytest.approx(float(always["supervised"] + always["unsupervised"]))
+    assert always["loss"].item() == pytest.approx(float(always["supervised"].detach() + always["unsupervised"].detach()))
