@@ -103,22 +103,61 @@ def gather(shards: Annotated[list[Path], typer.Argument(help="Tables of preproce
 
 
 @app.command(rich_help_panel=DATA)
+def fingerprint(
+    preprocessed: Annotated[Path, typer.Option("--preprocessed", help="A cohort's preprocessed.tsv.")], out: Out
+) -> None:
+    """Describe a cohort's brains in a few numbers each, by which copies are found."""
+    from mmdino.leakage.fingerprint import fingerprint as describe_cohort
+    from mmdino.tables import PREPROCESSED, read_table
+
+    describe_cohort(read_table(PREPROCESSED, preprocessed)).save(out)
+
+
+@app.command(rich_help_panel=DATA)
+def leakage(
+    study: StudyFile,
+    manifest: Annotated[list[Path], typer.Option("--manifest", help="A cohort's manifest.tsv; repeat.")],
+    preprocessed: Annotated[list[Path], typer.Option("--preprocessed", help="A cohort's preprocessed.tsv; repeat.")],
+    fingerprints: Annotated[list[Path], typer.Option("--fingerprints", help="A cohort's fingerprints.npz; repeat.")],
+    out: Out,
+    page: Annotated[Path, typer.Option("--page", help="The page of pairs that a person should look at.")],
+) -> None:
+    """Find patients who occur twice, in one cohort or in two."""
+    import pandas as pd
+
+    from mmdino.config import load_study
+    from mmdino.leakage.audit import audit, summary
+    from mmdino.leakage.fingerprint import Fingerprints
+    from mmdino.leakage.page import write_page
+    from mmdino.tables import LEAKAGE, MANIFEST, PREPROCESSED, read_table, write_table
+
+    found = pd.concat([read_table(MANIFEST, path) for path in manifest])
+    ready = pd.concat([read_table(PREPROCESSED, path) for path in preprocessed])
+    pairs = audit(found, Fingerprints.load(fingerprints), load_study(study, check=False).study.leakage)
+    write_page(pairs, ready, page)
+    write_table(LEAKAGE, pairs, out)
+    typer.echo("\n".join(summary(pairs)))
+
+
+@app.command(rich_help_panel=DATA)
 def splits(
     study: StudyFile,
     manifest: Annotated[list[Path], typer.Option("--manifest", help="A cohort's manifest.tsv; repeat.")],
     preprocessed: Annotated[list[Path], typer.Option("--preprocessed", help="A cohort's preprocessed.tsv; repeat.")],
     out: Out,
+    leakage: Annotated[Path | None, typer.Option("--leakage", help="leakage.tsv, if there was an audit.")] = None,
 ) -> None:
     """Say who trains, who validates and who is tested: by patient."""
     import pandas as pd
 
     from mmdino.config import load_study
     from mmdino.dataset.splits import make_splits
-    from mmdino.tables import MANIFEST, PREPROCESSED, SPLITS, read_table, write_table
+    from mmdino.tables import LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, read_table, write_table
 
     found = pd.concat([read_table(MANIFEST, path) for path in manifest])
     ready = pd.concat([read_table(PREPROCESSED, path) for path in preprocessed])
-    write_table(SPLITS, make_splits(load_study(study, check=False).study, found, ready), out)
+    pairs = read_table(LEAKAGE, leakage) if leakage else None
+    write_table(SPLITS, make_splits(load_study(study, check=False).study, found, ready, pairs), out)
 
 
 @app.command(rich_help_panel=DATA)

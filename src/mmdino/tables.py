@@ -48,6 +48,12 @@ PREPROCESSED = Table(
     },
     key=("subject", "session"),
 )
+LEAKAGE = Table(
+    "leakage",
+    "two patients who may be one",
+    {**dict.fromkeys(("a_cohort", "a", "b_cohort", "b", "evidence"), str), "score": float, "action": str},
+    key=("a_cohort", "a", "b_cohort", "b"),
+)
 SPLITS = Table(
     "splits",
     "a patient",

@@ -31,7 +31,15 @@ def test_the_lock_holds_what_is_asked_for():
 
 def test_the_contracts_page_is_the_contracts():
     page = (ROOT / "docs" / "data-contracts.md").read_text()
-    for table in (tables.MANIFEST, tables.PREPROCESSED, tables.SPLITS, tables.SLICES, tables.PREDICTIONS, tables.TRUTH):
+    for table in (
+        tables.MANIFEST,
+        tables.PREPROCESSED,
+        tables.LEAKAGE,
+        tables.SPLITS,
+        tables.SLICES,
+        tables.PREDICTIONS,
+        tables.TRUTH,
+    ):
         section = page.split(f"## {table.name}:")[1].split("\n## ")[0]
         listed = re.findall(r"^\| (\w+) \| (\w+) \|$", section, flags=re.M)[1:]
         assert listed == [(name, kind.__name__) for name, kind in table.columns.items()]

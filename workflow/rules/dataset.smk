@@ -1,8 +1,54 @@
 # Who trains and who is tested, and the slice bank that training reads.
+AUDIT = [f"{RESULTS}/leakage.tsv"] if STUDY.leakage.audit else []
+
+
+rule fingerprint:
+    input:
+        f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv",
+    output:
+        f"{RESULTS}/cohorts/{{cohort}}/fingerprints.npz",
+    log:
+        f"{RESULTS}/logs/fingerprint/{{cohort}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        'python -m mmdino fingerprint --preprocessed "{input}" --out "{output}" > "{log}" 2>&1'
+
+
+rule leakage:
+    input:
+        manifest=expand(f"{RESULTS}/cohorts/{{cohort}}/manifest.tsv", cohort=COHORTS),
+        preprocessed=expand(f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv", cohort=COHORTS),
+        fingerprints=expand(f"{RESULTS}/cohorts/{{cohort}}/fingerprints.npz", cohort=COHORTS),
+    output:
+        table=f"{RESULTS}/leakage.tsv",
+        page=f"{RESULTS}/leakage.html",
+    log:
+        f"{RESULTS}/logs/leakage.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        study=STUDY_FILE,
+        settings=as_text(STUDY.leakage),
+        manifests=options("manifest"),
+        preprocessed=options("preprocessed"),
+        fingerprints=options("fingerprints"),
+    shell:
+        'python -m mmdino leakage --study "{params.study}" {params.manifests:q} {params.preprocessed:q}'
+        ' {params.fingerprints:q} --out "{output.table}" --page "{output.page}" > "{log}" 2>&1'
+
+
 rule splits:
     input:
         manifest=expand(f"{RESULTS}/cohorts/{{cohort}}/manifest.tsv", cohort=COHORTS),
         preprocessed=expand(f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv", cohort=COHORTS),
+        leakage=AUDIT,
     output:
         f"{RESULTS}/splits.tsv",
     log:
@@ -15,10 +61,12 @@ rule splits:
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY.splits),
+        policy=STUDY.leakage.policy,
         manifests=options("manifest"),
         preprocessed=options("preprocessed"),
+        leakage=options("leakage"),
     shell:
-        'python -m mmdino splits --study "{params.study}" {params.manifests:q} {params.preprocessed:q}'
+        'python -m mmdino splits --study "{params.study}" {params.manifests:q} {params.preprocessed:q} {params.leakage:q}'
         ' --out "{output}" > "{log}" 2>&1'
 
 

@@ -1,7 +1,7 @@
 """What a study is: strict models of the YAML files in ``config/``, light enough for Snakemake to import (no torch)."""
 
 from mmdino.config.experiment import Data, Experiment, MethodSettings, Space, load_experiments, method_settings
-from mmdino.config.study import Bank, Cohort, Evaluation, Labels, Preprocess, Splits, Study, load_study
+from mmdino.config.study import Bank, Cohort, Evaluation, Labels, Leakage, Preprocess, Splits, Study, load_study
 
 __all__ = [
     "Bank",
@@ -10,6 +10,7 @@ __all__ = [
     "Evaluation",
     "Experiment",
     "Labels",
+    "Leakage",
     "MethodSettings",
     "Preprocess",
     "Space",

@@ -75,6 +75,21 @@ class Preprocess(Strict):
     seed: int = 0
 
 
+class Leakage(Strict):
+    """Patients who occur twice (``mmdino leakage``; thresholds measured in docs/benchmarks.md)."""
+
+    audit: bool = Field(
+        default=False, description="Compare all patients; else only crosswalks and equal ids join them."
+    )
+    policy: Literal["remove-from-train", "keep"] = Field(
+        default="remove-from-train",
+        description="remove-from-train: who is found twice is one patient, on one side of the splits, tested where any "
+        "copy is tested. keep: each cohort's patients count for themselves, as in the paper.",
+    )
+    join_from: float = Field(default=0.3, gt=0, le=1, description="Similarity from which two patients are one.")
+    review_from: float = Field(default=0.25, gt=0, le=1, description="Similarity from which a person should look.")
+
+
 class Splits(Strict):
     """Who trains, who validates, who is tested: by patient."""
 
@@ -126,6 +141,7 @@ class Study(Strict):
     cohorts: dict[str, Cohort] = Field(min_length=1)
     labels: Labels = Labels()
     preprocess: Preprocess = Preprocess()
+    leakage: Leakage = Leakage()
     splits: Splits = Splits()
     bank: Bank = Bank()
     evaluation: Evaluation = Evaluation()

@@ -7,13 +7,16 @@ one, and a new patient moves at most one other, of its own cohort and class.
 import pandas as pd
 
 from mmdino.config import Study
+from mmdino.dataset.identities import identities
 from mmdino.errors import UserError
 from mmdino.files import stable_hash
 from mmdino.tables import CLASSES, SPLITS
 
 
-def make_splits(study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame) -> pd.DataFrame:
-    """Return the splits table (``tables.SPLITS``) of all cohorts' manifests and preprocessed tables.
+def make_splits(
+    study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame, leakage: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return the splits table (``tables.SPLITS``) of all cohorts' manifests, preprocessed tables and leakage audit.
 
     Patients of a cohort with ``role: test`` are the test split, even if they also occur in a training cohort. Of the
     others, ``validation_fraction`` of the labelled ones validate, in each cohort and class; the rest trains, and the
@@ -22,7 +25,7 @@ def make_splits(study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFram
     Raises:
         UserError: a class has no labelled training patient, or nobody is left to validate on.
     """
-    patients = _patients(study, manifests, preprocessed)
+    patients = _patients(study, manifests, preprocessed, leakage)
     settings = study.splits
     patients["split"] = "train"
     patients.loc[patients["cohort"].map(lambda name: study.cohorts[name].role) == "test", "split"] = "test"
@@ -42,11 +45,13 @@ def make_splits(study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFram
     return patients[list(SPLITS.columns)].sort_values("patient").reset_index(drop=True)
 
 
-def _patients(study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame) -> pd.DataFrame:
+def _patients(
+    study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame, leakage: pd.DataFrame | None
+) -> pd.DataFrame:
     """Return one row a patient: of several sessions the test cohort's first, then a labelled one, then by order."""
     done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session"]]
     found = manifests[manifests["excluded"] == ""].merge(done, on=["cohort", "subject", "session"])
-    found["patient"] = found["patient"].where(found["patient"] != "", found["subject"])
+    found["patient"] = identities(found, leakage, study.leakage.policy)
     order = {name: number for number, name in enumerate(study.cohorts)}
     found["_order"] = found["cohort"].map(order)
     found["_train"] = found["cohort"].map(lambda name: study.cohorts[name].role != "test")

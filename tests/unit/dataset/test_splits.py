@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdino.config import Cohort, Splits, Study
+from mmdino.config import Cohort, Leakage, Splits, Study
+from mmdino.dataset.identities import identities
 from mmdino.dataset.splits import make_splits
 from mmdino.errors import UserError
-from mmdino.tables import CLASSES, MANIFEST, PREPROCESSED, SPLITS, conform
+from mmdino.tables import CLASSES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, conform
 
 
 def _study(**splits):
@@ -95,6 +96,36 @@ def test_one_patient_in_two_cohorts_is_on_one_side():
     assert splits.index.is_unique
     assert splits.loc["away-as0", ["subject", "split"]].tolist() == ["away-as0", "test"]
     assert splits.loc["a-gl0", "subject"] == "a-gl0"  # the labelled one
+
+
+def _pair(a, b, action="join"):
+    return (*a, *b, "similarity", 0.9, action)
+
+
+def test_audited_pairs_are_one_patient_on_one_side_unless_the_policy_keeps_them():
+    pairs = [_pair(("a", "a-gl0"), ("away", "away-gl0")), _pair(("b", "b-gl1"), ("a", "a-gl0"))]
+    pairs += [_pair(("a", "a-gl5"), ("b", "b-gl5"), "review"), _pair(("a", "a-gl6"), ("gone", "gone-1"))]
+    table = pd.DataFrame(pairs, columns=list(LEAKAGE.columns))
+    joined = make_splits(_study(), *_tables(_cohorts()), table).set_index("subject")
+    assert joined.loc["away-gl0", ["split", "patient"]].tolist() == ["test", "a-gl0"]
+    assert not {"a-gl0", "b-gl1"} & set(joined.index)
+    assert {"a-gl5", "b-gl5", "a-gl6"} <= set(joined.index)
+    study = _study().model_copy(update={"leakage": Leakage(policy="keep")})
+    kept = make_splits(study, *_tables(_cohorts()), table)
+    assert len(kept) == len(joined) + 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
+def test_identities_are_the_connected_groups(links):
+    sessions = pd.DataFrame({"cohort": "c", "subject": [f"s{n}" for n in range(10)], "patient": ""})
+    pairs = pd.DataFrame([_pair(("c", f"s{a}"), ("c", f"s{b}")) for a, b in links], columns=list(LEAKAGE.columns))
+    found = identities(sessions, pairs, "remove-from-train").tolist()
+    groups = [{n} for n in range(10)]
+    for a, b in links:
+        both = groups[a] | groups[b]
+        for n in both:
+            groups[n] = both
+    assert found == [f"s{min(group)}" for group in groups]
 
 
 def test_failed_and_excluded_patients_are_left_out():

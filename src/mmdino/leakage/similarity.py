@@ -1,0 +1,122 @@
+"""Which brains are one brain: all pairs by correlation of what is individual in their crops, then each candidate again."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdino.leakage.descriptor import GRID
+
+COMMON = 10  # principal components that many brains share (scanners, ages, sizes of ventricles) and that are taken out
+SAMPLE = 400  # brains from which these are learnt
+FEWEST = 40  # brains, below which what is common cannot be told from what is individual
+CANDIDATE = 0.2  # correlation from which a pair is looked at again
+BLOCKS = (4, 4, 4)
+CHUNK = 256
+
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two brains by number, first < second; their agreement (1: equal, about 0: strangers); whether one is mirrored."""
+
+    first: int
+    second: int
+    score: float
+    mirrored: bool
+
+
+def similar_pairs(crops: NDArray[np.floating], least: float) -> list[Pair]:
+    """Return the pairs that agree by ``least`` or more, the best first.
+
+    Fewer than ``FEWEST`` brains are not compared, with a warning.
+
+    Args:
+        crops: (N, 4, *GRID) of :func:`mmdino.leakage.descriptor.describe`; zeros where a patient has none.
+        least: of the agreement that :func:`agreement` computes.
+    """
+    brains = np.flatnonzero(np.any(crops != 0, axis=(1, 2, 3, 4)))
+    if len(brains) < FEWEST:
+        log.warning("%d whole brains are too few to compare by what they look like (%d needed)", len(brains), FEWEST)
+        return []
+    individual = individuality(crops[brains])
+    pairs = [
+        Pair(
+            int(brains[first]),
+            int(brains[second]),
+            agreement(individual[first], _mirror(individual[second], mirrored)),
+            mirrored,
+        )
+        for first, second, mirrored in _candidates(individual)
+    ]
+    return sorted((pair for pair in pairs if pair.score >= least), key=lambda pair: -pair.score)
+
+
+def individuality(crops: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return (N, 4, *GRID): each crop less the symmetric mean brain and what brains have in common, of length one.
+
+    A sequence that is missing stays zero.
+    """
+    count = len(crops)
+    present = np.any(crops != 0, axis=(2, 3, 4))
+    mean = crops.sum(axis=0, dtype=np.float32) / np.maximum(present.sum(axis=0), 1)[:, None, None, None]
+    mean = (mean + mean[:, ::-1]) / 2
+    own = crops.astype(np.float32)
+    own -= mean
+    own *= present[..., None, None, None]
+    flat = own.reshape(count, -1)
+    basis = _common(own[:: max(1, count // SAMPLE)][:SAMPLE], min(COMMON, count // 20))
+    for start in range(0, count, CHUNK):
+        rows = flat[start : start + CHUNK]
+        rows -= (rows @ basis.T) @ basis
+    own *= present[..., None, None, None]
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return own
+
+
+def agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Return the mean correlation of blocks of two brains, weighted by their energy, over the sequences that both have."""
+    shared = np.any(a != 0, axis=(1, 2, 3)) & np.any(b != 0, axis=(1, 2, 3))
+    a, b = a[shared], b[shared]
+    energy_a, energy_b = _blocks(a * a), _blocks(b * b)
+    correlation = _blocks(a * b) / np.sqrt(energy_a * energy_b + 1e-12)
+    return float((correlation * energy_a).sum() / max(energy_a.sum(), 1e-12))
+
+
+def _common(sample: NDArray[np.float32], components: int) -> NDArray[np.float32]:
+    """Return (components, voxels): the main directions of a sample and its mirror images."""
+    both = np.concatenate([sample, sample[:, :, ::-1]]).reshape(2 * len(sample), -1)
+    _, vectors = np.linalg.eigh(both @ both.T)
+    basis = vectors[:, ::-1][:, :components].T @ both
+    return basis / np.maximum(np.linalg.norm(basis, axis=1, keepdims=True), 1e-6)
+
+
+def _candidates(individual: NDArray[np.float32]) -> Iterator[tuple[int, int, bool]]:
+    """Yield the pairs whose correlation over the sequences that both have may be ``CANDIDATE`` or more."""
+    flat = individual.reshape(len(individual), -1)
+    present = np.any(individual != 0, axis=(2, 3, 4)).astype(np.float32)
+    owned = present.sum(axis=1)
+    for start in range(0, len(flat), CHUNK):
+        rows, chunk = individual[start : start + CHUNK], slice(start, start + CHUNK)
+        shared = present[start:] @ present[chunk].T
+        scale = np.sqrt(np.outer(owned[start:], owned[chunk])) / np.maximum(shared, 1)
+        straight, mirrored = (
+            scale * (flat[start:] @ np.ascontiguousarray(_mirror(rows, flip)).reshape(len(rows), -1).T)
+            for flip in (False, True)
+        )
+        for second, first in np.argwhere(np.maximum(straight, mirrored) >= CANDIDATE):
+            if second > first:
+                yield int(start + first), int(start + second), bool(mirrored[second, first] > straight[second, first])
+
+
+def _mirror(crops: NDArray[np.float32], flip: bool) -> NDArray[np.float32]:
+    return crops[..., ::-1, :, :] if flip else crops
+
+
+def _blocks(product: NDArray[np.float32]) -> NDArray[np.float32]:
+    parts = [part for length, blocks in zip(GRID, BLOCKS) for part in (blocks, length // blocks)]
+    return product.sum(axis=0).reshape(parts).sum(axis=(1, 3, 5))

@@ -1,0 +1,85 @@
+"""The audit on phantoms, some of them copied through another registration, scanner and skull-strip, or mirrored."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmdino.errors import UserError
+from mmdino.leakage.descriptor import GRID, describe
+from mmdino.leakage.similarity import individuality, similar_pairs
+from mmdino.nifti import Volume
+from mmdino.phantom.patient import draw_patient
+from mmdino.phantom.sites import SITES
+
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "leakage.py"
+PATIENTS, COPIES = 40, 6
+
+
+@pytest.fixture(scope="module")
+def bench():
+    spec = importlib.util.spec_from_file_location("leakage_bench", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def crops(bench):
+    """40 patients, two of each following another from one site, and copies of the first six."""
+    rng = np.random.default_rng(1)
+    people = [draw_patient(f"t{number}", "default", list(SITES)[number % 2], 5) for number in range(PATIENTS)]
+    shown = [describe(bench.scans(person)) for person in people]
+    return np.array(shown + [describe(bench.copy(person, rng)) for person in people[:COPIES]], np.float16)
+
+
+def test_copies_are_found_and_strangers_are_not(crops):
+    pairs = {(pair.first, pair.second) for pair in similar_pairs(crops, 0.25)}
+    assert pairs == {(number, PATIENTS + number) for number in range(COPIES)}
+
+
+def test_the_order_of_patients_does_not_matter(crops):
+    order = np.random.default_rng(0).permutation(len(crops))
+    again = {tuple(sorted((order[p.first], order[p.second]))) for p in similar_pairs(crops[order], 0.25)}
+    assert again == {(p.first, p.second) for p in similar_pairs(crops, 0.25)}
+
+
+def test_a_mirrored_copy_is_known_as_such(crops):
+    both = np.concatenate([crops[:PATIENTS], crops[:1, :, ::-1]])
+    pair = similar_pairs(both, 0.5)[0]
+    assert (pair.first, pair.second, pair.mirrored) == (0, PATIENTS, True)
+    assert pair.score == pytest.approx(1, abs=0.01)
+
+
+def test_a_copy_with_two_sequences_less_is_found(crops):
+    fewer = crops.copy()
+    fewer[PATIENTS:, :2] = 0
+    found = {(pair.first, pair.second) for pair in similar_pairs(fewer, 0.25)}
+    assert {(number, PATIENTS + number) for number in range(COPIES)} <= found
+    assert not individuality(fewer)[PATIENTS:, :2].any()
+
+
+def test_position_spacing_and_scale_hardly_change_the_crop(bench):
+    scans = bench.scans(draw_patient("same", "default", "site-a", 3))
+    moved = {}
+    for name, volume in scans.items():
+        array = np.pad(volume.array, ((7, 0), (0, 3), (2, 2)))[::-1] * 37
+        affine = volume.affine @ np.diag([-1, 1, 1, 1])  # stored the other way round: the same place
+        moved[name] = Volume(array, affine)
+    one, other = describe(scans), describe(moved)
+    assert one.shape == (4, *GRID)
+    np.testing.assert_allclose(one, other, atol=0.02)
+
+
+@pytest.mark.parametrize("planes", [0, 5])
+def test_too_little_of_a_brain_is_refused(planes):
+    array = np.zeros((120, 120, 40), np.float32)
+    array[10:110, 10:110, :planes] = 1
+    with pytest.raises(UserError, match=f"show {planes * 4} mm of brain along one axis"):
+        describe({"t1": Volume(array, np.diag([1.0, 1, 4, 1]))})
+
+
+def test_few_brains_are_not_compared(crops, caplog):
+    assert similar_pairs(crops[-10:], 0.25) == []
+    assert "10 whole brains are too few" in caplog.text
