@@ -377,12 +377,11 @@ def doctor(
 def show_config(
     study: StudyFile, experiment: Annotated[str, typer.Argument(help="An experiment of the study.")]
 ) -> None:
-    """Print an experiment's settings as resolved in a study."""
-    import yaml
-
+    """Print an experiment's settings as resolved in a study, each with where it comes from."""
     from mmdino.config import load_study
+    from mmdino.config.show import show
 
-    typer.echo(yaml.safe_dump(load_study(study).resolved(experiment), sort_keys=False).rstrip())
+    typer.echo(show(load_study(study), experiment))
 
 
 @app.command(rich_help_panel=MAKE)

@@ -3,11 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from mmdino.errors import UserError
 from mmdino.methods.base import Run
+from mmdino.methods.common.draws import Drawn
+from mmdino.methods.common.views import Patches
 from mmdino.methods.mm_dinov2.masking import block_masks, combine, hidden_sequences
-from mmdino.methods.mm_dinov2.method import build
+from mmdino.methods.mm_dinov2.method import _require_a_sequence, build, load
 from mmdino.methods.mm_dinov2.model import Batch
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.tables import SEQUENCES
@@ -146,10 +149,11 @@ def test_a_class_without_a_labelled_training_patient_is_refused(tiny_patients, t
 
 
 @pytest.mark.parametrize(
-    "changes", [{"prototypes": 2}, {"global_size": 50}, {"warmup_steps": 8}, {"sequences": ["t1"]}]
+    "changes",
+    [{"prototypes": 2}, {"global_size": 50}, {"warmup_steps": 8}, {"sequences": ["t1"]}, {"mask_ratio": (0.5, 1.0)}],
 )
 def test_settings_that_cannot_work_are_refused(changes):
-    with pytest.raises(ValueError, match=r"greater than|multiple|less than|only one"):
+    with pytest.raises(ValueError, match=r"greater than|multiple|less than|only one|show something"):
         Settings(**{**TINY_MM_DINOV2, **changes})
 
 
@@ -168,3 +172,39 @@ def test_patients_who_lack_different_sequences_are_looked_at_together(tiny_patie
         for name, value in encoder.features(alone, ("t1", "t1c", "t2")).items():
             np.testing.assert_allclose(together[name][row], value, atol=1e-5)
         np.testing.assert_allclose(head[row], encoder.probabilities(alone, ("t1", "t1c", "t2")), atol=1e-5)
+
+
+def test_patch_tokens_may_have_a_head_of_their_own(tiny_patients, tmp_path):
+    method = make(tiny_patients, tmp_path, projection="separate")
+    tensors, metadata = method.exported()
+    assert any(name.startswith("patch_head.") for name in tensors)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, tmp_path / "model.safetensors", metadata)
+    slices = tiny_patients.evaluation_slices(tiny_patients.select("val"))
+    read = load(Run(method.settings, 0, tmp_path, tiny_patients)).probabilities(slices, SEQUENCES)
+    np.testing.assert_array_equal(read, method.encoder().probabilities(slices, SEQUENCES))
+    batch = method.batch(0)
+    model = method.network
+    model.losses(batch, 0.05)["ibot"].backward()
+    assert model.student.head.mlp[0].weight.grad is None
+    assert model.student.patch_head.mlp[0].weight.grad.abs().sum() > 0
+
+
+def test_signs_of_life_tell_a_flat_teacher_from_a_sharp_one(tiny_patients, tmp_path):
+    model = make(tiny_patients, tmp_path).network
+    count = model.settings.prototypes
+    cls = torch.randn(2, 6, 32, generator=torch.Generator().manual_seed(0))
+    flat = model._signs_of_life(torch.full((2, 6, count), 1 / count), cls)
+    sharp = model._signs_of_life(torch.eye(count)[:6].expand(2, 6, count), cls)
+    assert flat["teacher_entropy"].item() == pytest.approx(np.log(count))
+    assert sharp["teacher_entropy"].item() == pytest.approx(0)
+    assert (flat["prototypes_used"].item(), sharp["prototypes_used"].item()) == (1, 6)
+    assert sharp["usage_entropy"].item() == pytest.approx(np.log(6))
+    assert 3 < sharp["feature_rank"].item() <= 5
+    assert sharp["centre_norm"].item() == 0
+
+
+def test_a_patient_without_any_of_the_sequences_is_refused_by_name():
+    present = np.array([[True, False], [False, False]])
+    slices = Patches(torch.zeros(2, 2, 8, 8), np.zeros((2, 8, 8), np.uint8), present, np.zeros(2, int))
+    with pytest.raises(UserError, match="^p1: has none of the sequences"):
+        _require_a_sequence(slices, [Drawn("p0", 0), Drawn("p1", 0)])

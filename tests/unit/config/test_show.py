@@ -1,0 +1,36 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmdino.config import load_study
+from mmdino.config.show import show
+from mmdino.config.sources import sources
+from mmdino.methods.mm_dinov2.settings import Settings
+
+STUDIES = Path(__file__).parents[3] / "config" / "studies"
+
+
+@pytest.mark.parametrize("study", ["phantom", "paper"])
+def test_what_is_shown_is_what_is_resolved_for_every_experiment(study):
+    loaded = load_study(STUDIES / f"{study}.yaml")
+    for name in loaded.experiments:
+        assert yaml.safe_load(show(loaded, name)) == loaded.resolved(name)
+
+
+def test_each_setting_says_where_it_comes_from():
+    shown = show(load_study(STUDIES / "phantom.yaml"), "mm-dinov2-as-released")
+    source = dict(re.findall(r"^  (\w+): .*# (.*)$", shown, flags=re.M))
+    assert set(source) == set(Settings.model_fields)
+    assert source["full_modality"] == "paper"
+    assert source["centre_momentum"] == "released code"
+    assert source["accumulate"] == "ours"
+    assert source["steps"] == "this study"
+    assert source["blur"] == "this experiment"
+
+
+def test_as_released_switches_every_mend_of_the_method():
+    loaded = load_study(STUDIES / "paper.yaml")
+    mended = {name for name, source in sources(Settings).items() if "mends" in source}
+    assert set(loaded.experiment("mm-dinov2-as-released").settings) == mended
