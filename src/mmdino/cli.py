@@ -183,17 +183,15 @@ def train(
     splits: Splits,
     out: Out,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that make batches ahead.")] = 0,
+    processes: Annotated[int, typer.Option("--processes", min=1, help="That share every batch, one a GPU.")] = 1,
 ) -> None:
-    """Train one experiment with one seed into the folder --out, or go on where it was stopped.
-
-    On several GPUs: torchrun --standalone --nproc-per-node 4 -m mmdino train ….
-    """
+    """Train one experiment with one seed into the folder --out, or go on where it was stopped."""
     from mmdino.config import load_study
     from mmdino.training.fit import fit
 
     loaded = load_study(study)
     resolved = loaded.resolved(experiment)
-    fit(_run(loaded, experiment, seed, slices, splits, out), resolved["method"], resolved, workers)
+    fit(_run(loaded, experiment, seed, slices, splits, out), resolved["method"], resolved, workers, processes)
 
 
 @app.command(rich_help_panel=RUNS)

@@ -32,8 +32,8 @@ rule train:
         slices=options("slices"),
         settings=lambda w: LOADED.resolved(w.experiment),
     shell:
-        f"{SUBMIT}"
-        ' train --study "{params.study}" --experiment {wildcards.experiment} --seed {wildcards.seed}'
+        f"{SUBMIT} train --workers {config['workers']} --processes {max(1, int(config['gpus']))}"
+        ' --study "{params.study}" --experiment {wildcards.experiment} --seed {wildcards.seed}'
         ' {params.slices:q} --splits "{input.splits}" --out "$(dirname "{output.record}")" > "{log}" 2>&1'
 
 

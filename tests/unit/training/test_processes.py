@@ -2,8 +2,10 @@
 
 import json
 import multiprocessing
+import os
 import pickle
 import socket
+import sys
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from mmdino.methods.frozen_vit.settings import Settings as FrozenSettings
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.training.log import TIMINGS
 from mmdino.training.loop import train
+from mmdino.training.processes import companions
 from tiny import TINY, TINY_MM_DINOV2
 
 
@@ -54,6 +57,16 @@ def test_two_processes_train_as_one(tiny_patients, tmp_path, centering):
     one, two = (safetensors.numpy.load_file(run.folder / "model.safetensors") for run in (alone, shared))
     for name, value in one.items():
         np.testing.assert_allclose(two[name], value, atol=1e-5, err_msg=name)
+
+
+def test_companions_are_started_with_their_ranks_and_waited_for(tmp_path):
+    write = (
+        "import os, pathlib, sys; pathlib.Path(sys.argv[1], os.environ['RANK']).write_text(os.environ['WORLD_SIZE'])"
+    )
+    with companions(3, [sys.executable, "-c", write, str(tmp_path)]):
+        assert (os.environ["RANK"], os.environ["WORLD_SIZE"]) == ("0", "3")
+    assert sorted((path.name, path.read_text()) for path in tmp_path.iterdir()) == [("1", "3"), ("2", "3")]
+    assert "RANK" not in os.environ
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):

@@ -206,5 +206,5 @@ def test_signs_of_life_tell_a_flat_teacher_from_a_sharp_one(tiny_patients, tmp_p
 def test_a_patient_without_any_of_the_sequences_is_refused_by_name():
     present = np.array([[True, False], [False, False]])
     slices = Patches(torch.zeros(2, 2, 8, 8), np.zeros((2, 8, 8), np.uint8), present, np.zeros(2, int))
-    with pytest.raises(UserError, match="^p1: has none of the sequences"):
+    with pytest.raises(UserError, match=r"^p1: has none of the sequences"):
         _require_a_sequence(slices, [Drawn("p0", 0), Drawn("p1", 0)])
