@@ -63,3 +63,17 @@ def test_setup_says_in_a_sentence_what_is_missing_and_how_to_install_it(tmp_path
         assert answer.returncode == 2
         assert said in answer.stderr
         assert len(answer.stderr.strip().splitlines()) == 1
+
+
+def test_every_test_that_the_table_of_mends_names_is_there():
+    table = (ROOT / "docs" / "method.md").read_text().split("## What the released code does otherwise")[1]
+    files = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    rows = [line.split("|")[-2] for line in table.splitlines() if line.startswith("|")][2:]
+    assert rows
+    for row in rows:
+        named = re.findall(r"test_\w+(?:\.py)?", row)
+        assert named, row
+        for name in named:
+            assert name in files if name.endswith(".py") else any(f"def {name}" in text for text in files.values()), (
+                name
+            )

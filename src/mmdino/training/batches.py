@@ -1,5 +1,6 @@
 """The batches of a run, made in this process or by workers ahead of it; what they hold does not depend on that."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,7 @@ def _by_workers(method: Trainable, steps: range, workers: int) -> Iterator[Any]:
         num_workers=workers,
         multiprocessing_context="fork",  # the bank stays mapped once, and nothing is copied
         collate_fn=_unchanged,
+        worker_init_fn=_leave_signals_to_the_run,
     )
     for batch in loader:
         if isinstance(batch, UserError):
@@ -45,6 +47,12 @@ class _Batches(Dataset):
             return self._method.batch(step)
         except UserError as error:
             return error
+
+
+def _leave_signals_to_the_run(worker: int) -> None:
+    """Ignore what a scheduler sends to every process of a job: the run finishes its step and then ends its workers."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _unchanged(batch: Any) -> Any:

@@ -1,6 +1,8 @@
 """What makes training faster or smaller changes nothing, or little, of what it computes."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -66,6 +68,18 @@ def test_two_workers_and_none_give_the_same_batches(tiny_patients, tmp_path):
         for name in ("global_crops", "local_crops", "absent", "labels"):
             assert torch.equal(getattr(one, name), getattr(other, name)), name
         assert torch.equal(one.masks.student, other.masks.student)
+
+
+def test_a_signal_to_the_whole_job_does_not_kill_the_workers(tiny_patients, tmp_path):
+    method = built(tiny_patients, tmp_path)
+    batch = method.batch
+
+    def told_to_stop(step):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return batch(step)
+
+    method.batch = told_to_stop
+    assert len(list(batches(method, 5, 1, CPU))) == method.steps - 5
 
 
 def test_bad_input_in_a_worker_is_one_sentence(tiny_patients, tmp_path):
