@@ -52,4 +52,6 @@ def test_only_sure_answers_teach(run):
     assert never["sure"] == never["unsupervised"] == 0
     assert never["loss"] == never["supervised"]
     assert always["sure"] == 1
-    assert always["loss"].item() == pytest.approx(float(always["supervised"].detach() + always["unsupervised"].detach()))
+    assert always["loss"].item() == pytest.approx(
+        float(always["supervised"].detach() + always["unsupervised"].detach())
+    )
