@@ -4,12 +4,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test test-slurm lint unit bench setup clean help
+.PHONY: demo test test-slurm lint unit bench setup setup-slurm clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 
 setup: .venv/.ready ## make the environment (.venv) from envs/requirements.lock
+
+setup-slurm: .venv/.slurm ## the same with Snakemake's executor for SLURM, for profiles/slurm
+
+.venv/.slurm: .venv/.ready envs/slurm.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -r envs/slurm.lock
+	@touch $@
 
 .venv/.ready: envs/requirements.lock envs/setup.sh pyproject.toml
 	@bash envs/setup.sh
@@ -31,7 +37,7 @@ lint: .venv/.ready ## ruff, snakefmt, snakemake --lint, mypy, import-linter
 unit: .venv/.ready ## pytest
 	$(BIN)/python -m pytest
 
-test-slurm: .venv/.ready ## the faults of docs/slurm.md on a real SLURM, started on loopback (root, Debian)
+test-slurm: .venv/.slurm ## the faults of docs/slurm.md on a real SLURM, started on loopback (root, Debian)
 	$(BIN)/python -m pytest tests/slurm -m slurm
 
 bench: .venv/.ready ## time our work beside what it replaces (results/bench.json)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+JOB = "mmdino-test"  # the name of every job of a test
 TRAINING = '''
 """Like training: steps whose outcome depends on all steps before, checkpoints, exit code 75 on SIGTERM."""
 import hashlib, json, os, signal, sys, time
@@ -37,9 +38,9 @@ from mmdino.errors import UserError
 from mmdino.launch.resources import Resources
 from mmdino.launch.run import run_job
 
-command, folder, resources = json.loads(sys.argv[1])
+command, folder, name, resources = json.loads(sys.argv[1])
 try:
-    run_job(command, Path(folder), "job", Resources(**resources))
+    run_job(command, Path(folder), name, Resources(**resources))
 except UserError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(getattr(error, "exit_code", 2))
@@ -70,10 +71,13 @@ class Run:
         path = self.jobs / "job.json"
         return json.loads(path.read_text()) if path.exists() else {}
 
+    def submitter(self) -> list[str]:
+        """Return the command that submits the training and waits for it."""
+        return [sys.executable, "-c", SUBMITTER, json.dumps([self.command, str(self.jobs), JOB, self.resources])]
+
     def submit(self, **environment: str) -> subprocess.Popen:
-        arguments = json.dumps([self.command, str(self.jobs), self.resources])
         submitter = subprocess.Popen(
-            [sys.executable, "-c", SUBMITTER, arguments],
+            self.submitter(),
             env={**os.environ, **environment},
             text=True,
             stderr=subprocess.PIPE,

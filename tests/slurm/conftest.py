@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs import JOB
 from waiting import wait_until
 
 SCRIPT = Path(__file__).parent / "cluster.sh"
@@ -26,8 +27,13 @@ class Cluster:
         return answer.stdout.strip()
 
     def queue(self) -> dict[str, str]:
-        """Return the state of every job that is pending or running, by its id."""
-        return dict(line.split() for line in self.ask("squeue", "--noheader", "--format=%i %T").splitlines())
+        """Return the state of every job of a test that is pending or running, by its id."""
+        lines = self.ask("squeue", "--noheader", f"--name={JOB}", "--format=%i %T").splitlines()
+        return dict(line.split() for line in lines)
+
+    def clear(self) -> None:
+        """Cancel what a test left behind."""
+        self.ask("scancel", f"--name={JOB}")
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +56,9 @@ def running_cluster():
 def cluster(running_cluster):
     """The cluster, with all daemons up and no job before the test, and no job left after it."""
     subprocess.run([SCRIPT, "start"], check=True, timeout=120, stdout=subprocess.DEVNULL)
-    running_cluster.ask("scancel", "--user=root")
+    running_cluster.clear()
     yield running_cluster
     try:
         wait_until(lambda: not running_cluster.queue(), 20, "the queue to be empty")
     finally:
-        running_cluster.ask("scancel", "--user=root")
+        running_cluster.clear()

@@ -5,7 +5,8 @@ RUN_INPUT = {
 }
 
 
-# `submitted` counts the jobs in the queue for profiles/slurm.
+# `submit` itself sees to jobs that were killed, hence no retries. `submitted` counts the jobs in the queue for profiles/slurm.
+# `update`: Snakemake leaves outputs alone before a rule starts, since a job may have ended well after Snakemake was killed.
 SUBMIT = submission("{wildcards.experiment}-{wildcards.seed}")
 SEARCH = submission("{wildcards.experiment}-tune")
 
@@ -14,8 +15,8 @@ rule train:
     input:
         **RUN_INPUT,
     output:
-        record=f"{RUN}/run.json",
-        model=f"{RUN}/model.safetensors",
+        record=update(f"{RUN}/run.json"),
+        model=update(f"{RUN}/model.safetensors"),
     log:
         f"{RESULTS}/logs/train/{{experiment}}-{{seed}}.log",
     retries: 0
@@ -43,7 +44,7 @@ rule predict:
         f"{RUN}/model.safetensors",
         **RUN_INPUT,
     output:
-        f"{RUN}/predictions.parquet",
+        update(f"{RUN}/predictions.parquet"),
     log:
         f"{RESULTS}/logs/predict/{{experiment}}-{{seed}}.log",
     retries: 0

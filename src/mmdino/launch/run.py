@@ -127,7 +127,7 @@ def _find_or_submit(command: Sequence[str], folder: Path, name: str, resources: 
     while stop.received is None:
         try:
             with lock(folder / "submit.lock", f"submitting {name}", queue.job_alive):
-                found = _find(folder, stop)
+                found = _find(command, folder, stop)
                 if found is not None:
                     _say(f"job {found.job_id} was found; waiting for it")
                     return found
@@ -138,13 +138,18 @@ def _find_or_submit(command: Sequence[str], folder: Path, name: str, resources: 
     raise Cancelled(f"{name}: stopped before it was submitted")
 
 
-def _find(folder: Path, stop: Stop) -> Submission | None:
-    """Return the job that an earlier start left behind, if it still waits or runs. Waits for SLURM to say so."""
+def _find(command: Sequence[str], folder: Path, stop: Stop) -> Submission | None:
+    """Return the job that an earlier start left behind, if it still waits or runs, or ended well while nobody watched.
+
+    Waits for SLURM to say so.
+    """
     if not (folder / "job.json").exists():
         return None
     job = Submission(**read_json(folder / "job.json"))
     if job.outcome is not None:
         return None
+    if job.job_id and job.command == list(command) and _exit_code(folder, job.job_id) == 0:
+        return job
     if job.cluster == "local":
         return job if is_alive_here(job) else None
     found = _in_queue(job.comment, stop)
@@ -207,9 +212,9 @@ def _wait(job: Submission, folder: Path, stop: Stop) -> tuple[int | None, queue.
     missing_since: float | None = None
     looked, said = time.monotonic() - LOOK_SECONDS + 2, ""
     while True:
-        outcome = outcome_file(folder, job.job_id)
-        if outcome.exists():
-            return read_json(outcome)["exit_code"], None
+        code = _exit_code(folder, job.job_id)
+        if code is not None:
+            return code, None
         if stop.received is not None:
             _cancel(job)
             raise Cancelled(
@@ -226,6 +231,12 @@ def _wait(job: Submission, folder: Path, stop: Stop) -> tuple[int | None, queue.
             else:
                 return None, seen
         stop.pause(1)
+
+
+def _exit_code(folder: Path, job_id: str) -> int | None:
+    """Return how the job's command ended, once it did so by itself."""
+    path = outcome_file(folder, job_id)
+    return read_json(path)["exit_code"] if path.exists() else None
 
 
 def _look(job: Submission, max_age: float) -> queue.Job | None:

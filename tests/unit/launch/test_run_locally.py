@@ -50,6 +50,18 @@ def test_a_killed_submitter_leaves_its_job_and_the_next_one_finds_it(run):
     run.assert_as_undisturbed()
 
 
+def test_a_job_that_ended_well_while_nobody_watched_is_not_repeated(run):
+    first = run.submit()
+    wait_until(run.starts)
+    first.kill()
+    wait_until(lambda: list(run.jobs.glob("*_outcome.json")))
+    code, said = finish(run.submit())
+    assert code == 0, said
+    assert len(run.starts()) == 1
+    assert finish(run.submit())[0] == 0  # its outcome has been taken; whoever asks now wants it anew
+    assert len(run.starts()) == 2
+
+
 def test_two_submitters_share_one_job(run):
     submitters = [run.submit(), run.submit()]
     assert [finish(submitter)[0] for submitter in submitters] == [0, 0]
