@@ -79,7 +79,7 @@ def _umask() -> int:
 
 def _explain(error: Exception, path: Path) -> Exception:
     number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT) or _is_full(path.parent):
+    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error) or _is_full(path.parent):
         return UserError(
             f"{path}: no space is left on the disk; free some, or point `results` elsewhere, and start again: "
             "finished work is kept"
@@ -92,7 +92,7 @@ def _explain(error: Exception, path: Path) -> Exception:
 
 
 def _is_full(folder: Path) -> bool:
-    """Whether nothing more can be written: torch and safetensors tell a full disk in words of their own."""
+    """Whether nothing more can be written: torch tells a full disk in words of its own, safetensors in an error of its own."""
     return folder.exists() and shutil.disk_usage(folder).free < 4096
 
 
