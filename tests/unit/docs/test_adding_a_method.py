@@ -16,9 +16,7 @@ from mmdino.tables import SEQUENCES
 from mmdino.training.fit import fit
 
 PAGE = Path(__file__).parents[3] / "docs" / "adding-a-method.md"
-BLOCKS = {
-    path: text for path, text in re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
-}
+BLOCKS = dict(re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL))
 
 
 @pytest.fixture
