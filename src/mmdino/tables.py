@@ -139,11 +139,14 @@ def conform(table: Table, frame: pd.DataFrame, path: Path | str) -> pd.DataFrame
             frame[name] = _cast(frame[name], kind)
         except (ValueError, TypeError) as error:
             raise UserError(f"{path}: column '{name}' of the {table.name} table: {error}") from None
-    twice = frame.duplicated(list(table.key))
+    twice = frame.duplicated(list(table.key)).to_numpy()
     if twice.any():
-        row = frame[twice].iloc[0]
+        place = int(twice.argmax())
+        row = frame.iloc[place]
         named = ", ".join(f"{key}={row[key]}" for key in table.key)
-        raise UserError(f"{path}: two rows for {named}; each {table.name} row must be unique: remove or rename one")
+        raise UserError(
+            f"{path}: row {place}: two rows for {named}; each {table.name} row must be unique: remove or rename one"
+        )
     return frame.reset_index(drop=True)
 
 

@@ -63,7 +63,7 @@ def test_a_patient_twice(tmp_path):
     frame.loc[1, "subject"] = frame.loc[0, "subject"]
     path = tmp_path / "predictions.parquet"
     frame.to_parquet(path)
-    with pytest.raises(UserError, match="two rows for subject=sub-0000"):
+    with pytest.raises(UserError, match="row 1: two rows for subject=sub-0000"):
         read_predictions(path)
 
 

@@ -1,0 +1,94 @@
+"""Whether the statistics keep their word: coverage of intervals, size of tests, and what they cost.
+
+python benchmarks/intervals.py [results/phantom]
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mmdino.evaluation.bootstrap import interval, resample, resampled_confusion
+from mmdino.evaluation.compare import arm_mcc, arm_metrics, paired_difference
+from mmdino.evaluation.metrics import mcc
+from mmdino.evaluation.predictions import Answers, Place, group, read_predictions
+from mmdino.evaluation.random_missing import SETS
+
+DATA_SETS, REPLICATES = 1000, 2000
+SIZES = {"500 patients, as the phantom's": (163, 219, 118), "214, as the paper's external test": (56, 112, 46)}
+
+
+def answered(truth: np.ndarray, right: float, rng: np.random.Generator, patients: np.ndarray | None = None) -> Answers:
+    """Return answers that are right with a probability that depends on the patient, so that arms correlate."""
+    ease = rng.random(len(truth)) if patients is None else patients
+    chance = right + min(0.4, 2 * (1 - right)) * (ease - 0.5)  # its mean is `right`
+    wrong = (truth + rng.integers(1, 3, len(truth))) % 3
+    named = np.where(rng.random(len(truth)) < chance, truth, wrong)
+    return Answers(np.array([f"{n:04d}" for n in range(len(truth))], object), truth, np.eye(3)[named])
+
+
+def coverage(sizes: tuple[int, ...], right: float) -> float:
+    """Return how often the 95 % interval holds the MCC of infinitely many such patients."""
+    truth, rng = np.repeat([0, 1, 2], sizes), np.random.default_rng(1)
+    expected = np.full((3, 3), (1 - right) / 2) + np.eye(3) * (right - (1 - right) / 2)
+    true = mcc(expected * np.array(sizes)[:, None])
+    drawn = [resample(truth, REPLICATES, seed=number) for number in range(20)]  # in turn: drawing them costs most
+    held = 0
+    for number in range(DATA_SETS):
+        weights = drawn[number % len(drawn)]
+        named = answered(truth, right, rng).predicted
+        low, high = interval(mcc(resampled_confusion(truth, named, weights, 3)))
+        held += low <= true <= high
+    return held / DATA_SETS
+
+
+def rejected(sizes: tuple[int, ...], seeds: tuple[int, int]) -> tuple[float, float]:
+    """Return how often two equal arms are told apart at 5 %, by permutation and by the paired bootstrap."""
+    truth, rng = np.repeat([0, 1, 2], sizes), np.random.default_rng(2)
+    found = []
+    for _ in range(DATA_SETS):
+        patients = rng.random(len(truth))
+        arms = [[[answered(truth, 0.75, rng, patients)] for _ in range(count)] for count in seeds]
+        gap = paired_difference(*arms, REPLICATES)
+        assert gap is not None
+        found.append((gap.p <= 0.05, gap.p_bootstrap <= 0.05))
+    permutation, bootstrap = np.mean(found, axis=0)
+    return float(permutation), float(bootstrap)
+
+
+def cost(results: Path) -> None:
+    """Print the CPU seconds of every arm's main row and of its 15 sets under both protocols."""
+    began, cells = time.process_time(), 0
+    runs = sorted(results.glob("runs/*/seed-0/predictions.parquet"))
+    for path in runs:
+        answers = group(read_predictions(path))
+        readout = next(name for name in ("cls", "head") if any(place.readout == name for place in answers))
+        for protocol in ("refit", "transfer"):
+            for sequences in SETS:
+                found = answers.get(Place("test", sequences, protocol, readout))
+                if found is not None:
+                    arm_mcc([[found]], REPLICATES)
+                    arm_metrics([[found]], REPLICATES)
+                    cells += 1
+    spent = time.process_time() - began
+    print(f"every metric, {len(runs)} arms, {cells} sets and protocols, {REPLICATES:,} replicates: {spent:.1f} CPU s")
+
+
+def main() -> None:
+    for name, sizes in SIZES.items():
+        for right in (0.6, 0.75, 0.9):
+            print(f"coverage, {name}, {right:.0%} right: {coverage(sizes, right):.1%}", flush=True)
+    for name, sizes in SIZES.items():
+        for seeds in ((1, 1), (3, 3), (3, 1)):
+            permutation, bootstrap = rejected(sizes, seeds)
+            print(
+                f"size, {name}, {seeds[0]} and {seeds[1]} seeds: permutation {permutation:.1%}, bootstrap {bootstrap:.1%}",
+                flush=True,
+            )
+    if len(sys.argv) > 1:
+        cost(Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
