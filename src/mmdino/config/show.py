@@ -21,7 +21,8 @@ def show(study: LoadedStudy, name: str) -> str:
     where |= dict.fromkeys(study.study.methods.get(experiment.method, {}), "this study")
     where |= dict.fromkeys(experiment.settings, "this experiment")
     lines = [_line(key, value) for key, value in resolved.items()]
-    lines += ["settings:", *(f"  {_line(key, value):<44} # {where[key]}" for key, value in settings.items())]
+    chosen = [f"  {_line(key, value):<44} # {where[key]}" for key, value in settings.items()]
+    lines += ["settings:", *chosen] if chosen else ["settings: {}"]
     return "\n".join(lines)
 
 
