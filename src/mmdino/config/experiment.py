@@ -26,6 +26,10 @@ class Data(Strict):
     unlabelled_fraction: float = Field(
         default=1.0, ge=0, le=1, description="Share of the unlabelled training patients who are kept."
     )
+    leave_out: str = Field(
+        default="",
+        description="A training cohort that neither trains nor validates, and is tested in place of the external test.",
+    )
     slices: int = Field(
         default=1, ge=1, description="Slices a patient at evaluation, those with the most tumour; answers are averaged."
     )

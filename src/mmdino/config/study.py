@@ -97,6 +97,10 @@ class Splits(Strict):
     labelled_fraction: float = Field(
         default=1.0, gt=0, le=1, description="Share of the labelled training patients whose label training may see."
     )
+    lists: str = Field(
+        default="",
+        description="A folder of lists of ids, such as the authors', that say who trains and who validates; empty: drawn.",
+    )
     seed: int = 0
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mmdino.config import Data
 from mmdino.dataset.bank import SliceBank, Slices
+from mmdino.errors import UserError, nearest
 from mmdino.files import content_key, stable_hash
 from mmdino.tables import CLASSES
 
@@ -78,13 +79,25 @@ def _restricted(splits: pd.DataFrame, seen: Data) -> pd.DataFrame:
 
     Who is left is decided by a hash of the patient alone; each class keeps at least one label.
     """
-    splits = splits.copy()
+    splits = _left_out(splits, seen.leave_out) if seen.leave_out else splits.copy()
     train, labelled = splits["split"] == "train", splits["labelled"].astype(bool)
     for _, members in splits[train & labelled].groupby("label"):
         kept = round(seen.labelled_fraction * len(members)) or 1
         splits.loc[_ranked(members, "fewer labels")[kept:], "labelled"] = False
     spare = splits[train & ~labelled]
     return splits.drop(index=_ranked(spare, "fewer unlabelled")[round(seen.unlabelled_fraction * len(spare)) :])
+
+
+def _left_out(splits: pd.DataFrame, cohort: str) -> pd.DataFrame:
+    """Return the splits with a training cohort in the test split's place; who was tested before is not looked at."""
+    own = splits["cohort"] == cohort
+    if not own.any():
+        known = nearest(cohort, set(splits["cohort"]))
+        raise UserError(f"data.leave_out is '{cohort}', and the study has no patient of that cohort{known}")
+    left = splits[own | (splits["split"] != "test")].copy()
+    left.loc[left["cohort"] == cohort, "split"] = "test"
+    left.loc[left["cohort"] == cohort, "labelled"] = left["label"] != ""
+    return left
 
 
 def _ranked(patients: pd.DataFrame, purpose: str) -> pd.Index:

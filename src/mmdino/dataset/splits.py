@@ -8,6 +8,7 @@ import pandas as pd
 
 from mmdino.config import Study
 from mmdino.dataset.identities import identities
+from mmdino.dataset.lists import listed_split, read_lists
 from mmdino.errors import UserError
 from mmdino.files import stable_hash
 from mmdino.tables import CLASSES, SPLITS
@@ -21,6 +22,8 @@ def make_splits(
     Patients of a cohort with ``role: test`` are the test split, even if they also occur in a training cohort. Of the
     others, ``validation_fraction`` of the labelled ones validate, in each cohort and class; the rest trains, and the
     labels of ``labelled_fraction`` of each class stay visible. Patients that failed preprocessing are left out.
+    With ``splits.lists`` the lists say who trains and validates (without a label, nobody does), and who stands in none
+    is left out; the test cohorts stay tests.
 
     Raises:
         UserError: a class has no labelled training patient, or nobody is left to validate on.
@@ -31,10 +34,14 @@ def make_splits(
     patients.loc[patients["cohort"].map(lambda name: study.cohorts[name].role) == "test", "split"] = "test"
     known = patients["label"] != ""
 
-    for _, stratum in patients[known & (patients["split"] == "train")].groupby(["cohort", "label"]):
-        most = len(stratum) - 1  # somebody must be left to train on
-        count = min(round(settings.validation_fraction * len(stratum)) or 1, most)
-        patients.loc[_ranked(stratum, "validation", settings.seed)[:count], "split"] = "val"
+    if settings.lists:
+        patients = _by_lists(patients, settings.lists)
+        known = patients["label"] != ""
+    else:
+        for _, stratum in patients[known & (patients["split"] == "train")].groupby(["cohort", "label"]):
+            most = len(stratum) - 1  # somebody must be left to train on
+            count = min(round(settings.validation_fraction * len(stratum)) or 1, most)
+            patients.loc[_ranked(stratum, "validation", settings.seed)[:count], "split"] = "val"
 
     patients["labelled"] = known & (patients["split"] != "train")
     for _, stratum in patients[known & (patients["split"] == "train")].groupby("label"):
@@ -58,6 +65,14 @@ def _patients(
     found["_unlabelled"] = found["label"] == ""
     found = found.sort_values(["_train", "_unlabelled", "_order", "subject", "session"])
     return found.drop_duplicates("patient").reset_index(drop=True)
+
+
+def _by_lists(patients: pd.DataFrame, folder: str) -> pd.DataFrame:
+    """Return the patients whom the lists know, and those of test cohorts, with their splits."""
+    own = patients["split"] != "test"
+    patients.loc[own, "split"] = listed_split(patients[own], read_lists(folder))
+    unused = (patients["split"] == "") | (own & (patients["split"] == "val") & (patients["label"] == ""))
+    return patients[~unused].copy()
 
 
 def _ranked(stratum: pd.DataFrame, purpose: str, seed: int) -> pd.Index:

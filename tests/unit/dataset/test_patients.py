@@ -85,3 +85,15 @@ def test_further_looks_are_the_slices_with_less_tumour(tmp_path):
     assert (areas[1] <= areas[0]).all()
     with pytest.raises(UserError, match="no slice of axis 1"):
         Patients(whole.bank, whole.splits.reset_index(drop=True), Data(axes=[1])).looks(subjects)
+
+
+def test_a_left_out_cohort_is_the_test_and_the_external_one_is_not_looked_at(tiny_patients):
+    splits = tiny_patients.splits.reset_index(drop=True)
+    cohort = splits["cohort"].where(splits["split"] == "test", ["one", "other"] * (len(splits) // 2))
+    splits = splits.assign(cohort=cohort, labelled=splits["labelled"] & (cohort != "one"))
+    left = Patients(tiny_patients.bank, splits, Data(leave_out="one"))
+    assert left.select("test") == sorted(splits["subject"][cohort == "one"])
+    assert set(left.cohorts(left.select("train") + left.select("val"))) == {"other"}
+    assert (left.targets(left.select("test")) == -1).all()
+    with pytest.raises(UserError, match=r"leave_out is 'oter'.*did you mean 'other'"):
+        Patients(tiny_patients.bank, splits, Data(leave_out="oter"))

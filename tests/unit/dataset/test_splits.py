@@ -142,3 +142,36 @@ def test_a_class_without_training_patients_and_an_empty_validation_are_refused()
         make_splits(_study(), *_tables([row for row in _cohorts() if row[2] != CLASSES[2] or row[1] == "away"]))
     with pytest.raises(UserError, match="nobody is left for validation"):
         make_splits(_study(), *_tables(_cohorts(each=1)))
+
+
+def _lists(folder, **members):
+    for name, ids in members.items():
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.txt").write_text("\n".join(ids) + "\n")
+    return str(folder)
+
+
+def test_given_lists_say_who_trains_and_who_validates(tmp_path, caplog):
+    rows = [*_cohorts(), ("UCSF-PDGM-0315", "a", CLASSES[0], "UCSF-PDGM-0433")]
+    train = [row[0].upper() for row in _cohorts() if row[1] == "a" and row[0] != "a-gl0"]
+    folder = _lists(
+        tmp_path / "lists", train_a=train, val_b=["id", "sub-b-gl0", "a-gl1", "ucsf-pdgm-0433", "a-u0", "away-gl0"]
+    )
+    splits = make_splits(_study(lists=folder), *_tables(rows)).set_index("subject")
+    home = splits[splits["cohort"] != "away"]
+    assert set(home.index[home["split"] == "val"]) == {"b-gl0", "a-gl1", "UCSF-PDGM-0315"}, "a val list wins over train"
+    assert "a-u0" not in home.index, "who has no label does not validate, and does not train either"
+    assert not {"a-gl0", "b-as0"} & set(home.index)
+    assert (splits.loc[splits["cohort"] == "away", "split"] == "test").all()
+    assert home.loc["a-as0", "split"] == "train"
+    assert "2 ids are of nobody here: away-gl0, id" in caplog.text
+    assert "stand in no list and are left out" in caplog.text
+
+
+def test_lists_that_are_none_are_refused(tmp_path):
+    with pytest.raises(UserError, match="holds no list of val"):
+        make_splits(_study(lists=_lists(tmp_path / "half", train=["a-gl0"])), *_tables(_cohorts()))
+    with pytest.raises(UserError, match="says train and val; rename it"):
+        make_splits(_study(lists=_lists(tmp_path / "both", trainval=["a-gl0"])), *_tables(_cohorts()))
+    with pytest.raises(UserError, match="holds no list of train"):
+        make_splits(_study(lists=str(tmp_path / "gone")), *_tables(_cohorts()))

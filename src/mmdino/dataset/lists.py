@@ -1,0 +1,66 @@
+"""Somebody's own lists of who trains, validates and is tested, such as the authors'."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from mmdino.cohorts.ucsf_pdgm import identity as ucsf_identity
+from mmdino.errors import UserError
+
+SPLITS = ("train", "val", "test")  # who stands in several lists is in the last of them
+SUFFIXES = (".txt", ".csv", ".tsv")
+log = logging.getLogger(__name__)
+
+
+def read_lists(folder: Path | str) -> dict[str, str]:
+    """Return the split of each id (case ignored, without ``sub-``).
+
+    Every ``.txt``, ``.csv`` and ``.tsv`` file counts whose name contains train, val or test; the first word of each line
+    is an id. So a file may be of one cohort or of all, with a header or without (it is then an id of nobody).
+
+    Raises:
+        UserError: the folder is missing, a name says two splits, or no list of train or of val is there.
+    """
+    folder = Path(folder)
+    files = sorted(path for path in folder.glob("**/*") if path.suffix.lower() in SUFFIXES)
+    found: dict[str, str] = {}
+    for path in files:
+        named = [split for split in SPLITS if split in path.stem.casefold()]
+        if len(named) > 1:
+            raise UserError(f"{path}: its name says {' and '.join(named)}; rename it after one of them")
+        for line in path.read_text(encoding="utf-8-sig").splitlines() if named else []:
+            words = line.replace(",", " ").replace(";", " ").split()
+            name = words[0].strip("\"'").casefold().removeprefix("sub-") if words else ""
+            if name and SPLITS.index(named[0]) >= SPLITS.index(found.get(name, "train")):
+                found[name] = named[0]
+    for split in ("train", "val"):
+        if split not in found.values():
+            raise UserError(
+                f"{folder}: holds no list of {split} (a .txt, .csv or .tsv file with '{split}' in its name, an id a "
+                "line); mend 'splits.lists' of the study"
+            )
+    return found
+
+
+def listed_split(patients: pd.DataFrame, lists: dict[str, str]) -> pd.Series:
+    """Return each patient's split by the lists; empty where they name neither the subject nor the patient.
+
+    Ids of UCSF-PDGM may be in the numbering from before its version 3. What was not found is logged.
+    """
+    known = {_current(name): split for name, split in lists.items()} | lists
+    by_subject, by_patient = (patients[column].str.casefold().map(known) for column in ("subject", "patient"))
+    found = by_subject.fillna(by_patient).fillna("")
+    own = set(patients["subject"].str.casefold()) | set(patients["patient"].str.casefold())
+    nobody = sorted(name for name in lists if not {name, _current(name)} & own)
+    if nobody:
+        log.warning("splits.lists: %d ids are of nobody here: %s", len(nobody), ", ".join(nobody[:4]))
+    if (found == "").any():
+        names = ", ".join(patients["subject"][found == ""].head(4))
+        log.warning("splits.lists: %d patients stand in no list and are left out: %s", (found == "").sum(), names)
+    return found
+
+
+def _current(name: str) -> str:
+    """Return an id in today's numbering of UCSF-PDGM, or as it is."""
+    return ucsf_identity(name).casefold() if name.startswith("ucsf-pdgm-") else name
