@@ -11,10 +11,10 @@ from mmdino import __version__
 from mmdino.config import Cohort, Preprocess
 from mmdino.errors import UserError
 from mmdino.files import content_key, read_json, write_json
+from mmdino.models.nnunet import model_folder
 from mmdino.preprocess.atlas import Atlas, load_atlas
 from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
 from mmdino.preprocess.environment import one_thread
-from mmdino.preprocess.segment import model_folder
 from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, conform
 
 REVISION = 1  # raise it when the chain's results change: every patient is then made again

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from mmdino.errors import UserError
+from mmdino.models.nnunet import CARRIED, build_network
 from mmdino.nifti import Volume
 from mmdino.preprocess import brain
 from mmdino.preprocess.brain import _crop, extract_brain
 from mmdino.preprocess.images import reorient
-from mmdino.preprocess.segment import CARRIED, _network
 
 
 @given(
@@ -45,7 +45,7 @@ def test_hd_bet_2_gives_the_same_mask_in_every_orientation(tmp_path, monkeypatch
     plans = json.loads((CARRIED / "plans.json").read_text())
     manager = PlansManager(plans)
     torch.manual_seed(0)
-    network = _network(manager, manager.get_configuration("2d_micro"), dataset)
+    network = build_network(manager, manager.get_configuration("2d_micro"), dataset)
     (tmp_path / "fold_all").mkdir()
     (tmp_path / "dataset.json").write_text(json.dumps(dataset))
     for configuration in plans["configurations"].values():  # of one channel instead of four

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mmdino.errors import UserError
-from mmdino.preprocess.segment import CARRIED, Model, harmonise_labels, load_model
+from mmdino.models.nnunet import CARRIED
+from mmdino.preprocess.segment import Model, harmonise_labels, load_model
 
 
 @pytest.mark.parametrize(

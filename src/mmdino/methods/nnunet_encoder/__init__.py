@@ -1,0 +1,1 @@
+"""The features of a trained segmentation network: nnU-Net as a classification baseline."""
