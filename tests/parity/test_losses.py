@@ -5,6 +5,7 @@ import re
 import numpy as np
 import torch
 
+from mmdino.methods.common.optimise import batch_class_weights
 from mmdino.methods.mm_dinov2 import losses
 from mmdino.methods.mm_dinov2.losses import Centring
 from mmdino.models.head import ProjectionHead
@@ -81,7 +82,7 @@ def test_supervised_term(path):
     data = arrays(path)
     for case in kinds(data, r"\w+(?=\.labels)"):
         labels, local, weight = data[f"{case}.labels"], data[f"{case}.local"].requires_grad_(), data[f"{case}.weight"]
-        close(losses.class_weights(labels, len(weight)), weight)
+        close(batch_class_weights(labels, len(weight)), weight)
         loss = losses.supervised_loss([local, data[f"{case}.global"]], labels, weight, STUDENT, SMOOTHING)
         close(loss, data[f"{case}.loss"])
         loss.backward()

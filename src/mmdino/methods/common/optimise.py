@@ -74,6 +74,16 @@ def clip(modules: Iterable[nn.Module], limit: float) -> list[Tensor]:
     return [torch.nn.utils.clip_grad_norm_(module.parameters(), limit) for module in modules]
 
 
+def batch_class_weights(labels: Tensor, classes: int) -> Tensor:
+    """Return log(n / count) per class (C,) of labels in 0…C-1, −1 left out; a class without any counts 1e-6.
+
+    The released code counts in the batch (``class_weight: batch``): an absent class weighs log(n / 1e-6), and in a
+    one-class batch label smoothing then outweighs the truth. We count in the training set (``class_weight: train``).
+    """
+    known = labels[labels >= 0]
+    return torch.log(len(known) / (torch.bincount(known, minlength=classes).float() + 1e-6))
+
+
 def training_class_weights(patients: Patients, subjects: Sequence[str]) -> Tensor:
     """Return log(n / count) of each class (C,) among the labelled of ``subjects``.
 

@@ -79,16 +79,6 @@ def supervised_loss(
     return torch.stack(each).mean()
 
 
-def class_weights(labels: Tensor, classes: int) -> Tensor:
-    """Return log(n / count) per class (C,) of labels in 0…C-1, −1 left out; a class without any counts 1e-6.
-
-    The released code counts in the batch (``class_weight: batch``): an absent class weighs log(n / 1e-6), and in a
-    one-class batch label smoothing then outweighs the truth. We count in the training set (``class_weight: train``).
-    """
-    known = labels[labels >= 0]
-    return torch.log(len(known) / (torch.bincount(known, minlength=classes).float() + 1e-6))
-
-
 class Centring(nn.Module):
     """Teacher probabilities by a running mean of its scores; iteration k uses the batches before it (lazy)."""
 

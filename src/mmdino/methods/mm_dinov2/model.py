@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mmdino.methods.common.network import HeadedViT
+from mmdino.methods.common.optimise import batch_class_weights
 from mmdino.methods.common.processes import gather
 from mmdino.methods.common.rank import effective_rank
 from mmdino.methods.mm_dinov2 import losses
@@ -133,7 +134,7 @@ class StudentTeacher(nn.Module):
     def _supervise(self, views: list[Tensor], labels: Tensor) -> Tensor:
         weight = self.class_weight
         if weight is None:
-            weight = losses.class_weights(labels, len(CLASSES))
+            weight = batch_class_weights(labels, len(CLASSES))
         return losses.supervised_loss(
             views, labels, weight, self.settings.student_temperature, self.settings.label_smoothing
         )

@@ -17,6 +17,7 @@ from mmdino.methods.common.network import (
     starting_backbone,
     token_masks,
 )
+from mmdino.methods.common.optimise import batch_class_weights
 from mmdino.methods.common.processes import gather, share
 from mmdino.methods.common.rank import effective_rank
 from mmdino.methods.common.trained import TrainedViT, class_weight
@@ -76,7 +77,7 @@ class SupervisedViT(TrainedViT):
         masks = token_masks(batch.hidden, batch.crops, s) if batch.hidden.any() else None
         seen = self.network.look(batch.crops, s.sequences, masks, parts=s.accumulate)
         scores, labels = gather(self.network.scores(seen.cls)), gather(batch.labels)
-        weight = self.weight.to(scores.device) if self.weight is not None else None
+        weight = batch_class_weights(labels, len(CLASSES)) if self.weight is None else self.weight.to(scores.device)
         loss = cross_entropy(scores, labels, weight, label_smoothing=s.label_smoothing)
         return {"loss": loss, "feature_rank": effective_rank(gather(seen.cls.detach()))}
 

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from mmdino.methods.common.optimise import batch_class_weights
 from mmdino.methods.mm_dinov2 import losses
 from mmdino.methods.mm_dinov2.losses import Centring, SinkhornKnopp
 
@@ -18,8 +19,8 @@ def pull_towards_truth(weight):
 
 
 def test_a_one_class_batch_pulls_towards_the_truth_only_with_the_training_sets_weights():
-    assert (pull_towards_truth(losses.class_weights(TRAINING_SET, 3)) > 0).all()
-    assert (pull_towards_truth(losses.class_weights(ONE_CLASS, 3)) < 0).all()  # the released code's defect
+    assert (pull_towards_truth(batch_class_weights(TRAINING_SET, 3)) > 0).all()
+    assert (pull_towards_truth(batch_class_weights(ONE_CLASS, 3)) < 0).all()  # the released code's defect
 
 
 def test_unlabelled_patients_have_no_part_in_the_supervised_term():

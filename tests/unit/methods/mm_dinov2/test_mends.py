@@ -9,8 +9,8 @@ from mmdino.methods.base import Run
 from mmdino.methods.common.augment import MEAN, STD
 from mmdino.methods.common.draws import Drawn
 from mmdino.methods.common.network import evaluation_views
+from mmdino.methods.common.optimise import batch_class_weights
 from mmdino.methods.common.views import Patches, View, _draw, make_views
-from mmdino.methods.mm_dinov2 import losses
 from mmdino.methods.mm_dinov2.masking import block_masks, combine
 from mmdino.methods.mm_dinov2.method import build
 from mmdino.methods.mm_dinov2.settings import Settings
@@ -126,4 +126,4 @@ def test_the_first_global_view_is_always_blurred_and_the_second_seldom(rule):
 
 def test_a_class_that_a_batch_lacks_weighs_as_in_the_training_set():
     labels = torch.tensor([1, 1, 0, -1])
-    assert losses.class_weights(labels, 3)[2] > 14  # the released code: log(n / 1e-6)
+    assert batch_class_weights(labels, 3)[2] > 14  # the released code: log(n / 1e-6)
