@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-JOB = "mmdino-test"  # the name of every job of a test
+JOB = f"mmdino-test-{os.getpid()}"  # the name of every job of this test run
 TRAINING = '''
 """Like training: steps whose outcome depends on all steps before, checkpoints, exit code 75 on SIGTERM."""
 import hashlib, json, os, signal, sys, time

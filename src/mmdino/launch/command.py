@@ -12,6 +12,7 @@ from types import FrameType
 
 from mmdino.errors import UserError
 from mmdino.files import read_json, write_json
+from mmdino.launch.gpus import leased
 from mmdino.launch.owner import lock
 from mmdino.launch.queue import job_alive
 
@@ -35,12 +36,15 @@ class Command:
             is told to stop (SIGTERM) and can go on later exits with code 75.
         folder: of the job's files. A folder belongs to one run, and only one job at a time works in it.
         cpus: threads, where the scheduler says nothing else.
+        gpus: to be found among this machine's, where no scheduler gives them.
     """
 
-    def __init__(self, command: Sequence[str], folder: Path, cpus: int):
+    def __init__(self, command: Sequence[str], folder: Path, cpus: int, gpus: int = 0):
         self.command = list(command)
         self.folder = folder
         self.cpus = cpus
+        self.gpus = gpus
+        self.among = os.environ.get("CUDA_VISIBLE_DEVICES")
         self._told: set[int] = set()
         self._child: subprocess.Popen | None = None
 
@@ -69,14 +73,14 @@ class Command:
 
     def _run(self) -> int:
         threads = os.environ.get("SLURM_CPUS_PER_TASK", str(self.cpus))
-        self._child = subprocess.Popen(
-            program(self.command),
-            env={**os.environ, **KEEP_MEMORY, **dict.fromkeys(THREADS, threads)},
-            preexec_fn=_as_a_child,
-        )
-        if self._told:  # while it was being started
-            self._child.terminate()
-        return self._child.wait()
+        environment = {**os.environ, **KEEP_MEMORY, **dict.fromkeys(THREADS, threads)}
+        with leased(0 if _on_slurm() else self.gpus, self.among, lambda: bool(self._told)) as devices:
+            if not _on_slurm():
+                environment["CUDA_VISIBLE_DEVICES"] = devices
+            self._child = subprocess.Popen(program(self.command), env=environment, preexec_fn=_as_a_child)
+            if self._told:  # while it was being started
+                self._child.terminate()
+            return self._child.wait()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         first = not self._told

@@ -43,7 +43,7 @@ def submit(command: Sequence[str], folder: Path, name: str, resources: Resources
             **({} if "gres" in resources.slurm else {"gpus_per_node": resources.gpus}),
             **(_slurm(resources, comment) if on_slurm else {}),
         )
-        job: submitit.Job = executor.submit(Command(command, folder, resources.cpus))
+        job: submitit.Job = executor.submit(Command(command, folder, resources.cpus, resources.gpus))
     except submitit.core.utils.FailedJobError as error:
         raise Refused(str(error)) from None
     except (ValueError, AssertionError) as error:

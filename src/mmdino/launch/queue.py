@@ -49,7 +49,7 @@ class Answer:
 
 def jobs(max_age: float) -> Answer:
     """Return my jobs by id, those that ended a short while ago too, from an answer at most ``max_age`` seconds old."""
-    with open(_folder() / "queue.lock", "w") as guard:
+    with open(folder_of_this_user() / "queue.lock", "w") as guard:
         answer = _stored()
         if answer is None or time.time() - answer.asked > max_age:
             fcntl.flock(guard, fcntl.LOCK_EX)
@@ -112,7 +112,7 @@ def _run(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
 
-def _folder() -> Path:
+def folder_of_this_user() -> Path:
     """Return a folder of this user on this host: the answers are shared between its processes alone."""
     folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"mmdino-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -123,7 +123,7 @@ def _folder() -> Path:
 
 def _stored() -> Answer | None:
     try:
-        stored = json.loads((_folder() / "queue.json").read_text())
+        stored = json.loads((folder_of_this_user() / "queue.json").read_text())
     except (FileNotFoundError, ValueError):
         return None
     found = stored["jobs"]
@@ -132,6 +132,6 @@ def _stored() -> Answer | None:
 
 
 def _store(answer: Answer) -> None:
-    temporary = _folder() / "queue.json.tmp"  # only the holder of the lock writes it
+    temporary = folder_of_this_user() / "queue.json.tmp"  # only the holder of the lock writes it
     temporary.write_text(json.dumps(answer, default=vars))
-    os.replace(temporary, _folder() / "queue.json")
+    os.replace(temporary, folder_of_this_user() / "queue.json")

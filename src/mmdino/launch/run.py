@@ -23,6 +23,9 @@ from mmdino.launch.owner import Held, Owner, lock, process_alive
 from mmdino.launch.resources import Resources
 
 LOOK_SECONDS = 10.0  # between two looks at the queue, for all waiting processes together
+POLL_SECONDS = (
+    2.0  # between two looks for the outcome file; a hundred waiting processes cost about a hundredth of a core
+)
 LAG_SECONDS = 5.0  # a file written on the node may take that long to be seen here
 KILLED_RETRIES = 2
 TAIL = 25
@@ -78,7 +81,7 @@ class Stop:
         """Sleep, but not through a signal."""
         end = time.monotonic() + seconds
         while self.received is None and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, 1.0))
+            time.sleep(min(left, POLL_SECONDS))
 
 
 def run_job(command: Sequence[str], folder: Path, name: str, resources: Resources) -> None:
@@ -230,7 +233,7 @@ def _wait(job: Submission, folder: Path, stop: Stop) -> tuple[int | None, queue.
                 missing_since = looked
             else:
                 return None, seen
-        stop.pause(1)
+        stop.pause(POLL_SECONDS)
 
 
 def _exit_code(folder: Path, job_id: str) -> int | None:
