@@ -86,8 +86,12 @@ class Leakage(Strict):
         description="remove-from-train: who is found twice is one patient, on one side of the splits, tested where any "
         "copy is tested. keep: each cohort's patients count for themselves, as in the paper.",
     )
-    join_from: float = Field(default=0.3, gt=0, le=1, description="Similarity from which two patients are one.")
-    review_from: float = Field(default=0.25, gt=0, le=1, description="Similarity from which a person should look.")
+    join_from: float = Field(
+        default=7.5,
+        gt=0,
+        description="Similarity from which two patients are one, in standard deviations above that of strangers.",
+    )
+    review_from: float = Field(default=6.5, gt=0, description="Similarity from which a person should look.")
 
 
 class Splits(Strict):

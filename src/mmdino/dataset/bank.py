@@ -31,14 +31,21 @@ class Slices:
         images: (n, 4, H, W) float32 in [0, 1], in the order of ``tables.SEQUENCES``; an absent sequence is 0.
         tumour: (n, H, W) uint8, 1 in the tumour.
         present: (n, 4) bool, which sequences the patient has.
+        rows: (n,) where they lie in the bank that they were read from; else None.
     """
 
     images: NDArray[np.float32]
     tumour: NDArray[np.uint8]
     present: NDArray[np.bool_]
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def take(self, which: NDArray[np.intp]) -> "Slices":
+        """Return some of the crops, in the order given."""
+        rows = None if self.rows is None else self.rows[which]
+        return Slices(self.images[which], self.tumour[which], self.present[which], rows)
 
 
 class SliceBank:
@@ -101,7 +108,7 @@ class SliceBank:
             local = wanted[there] - (self._ends[number - 1] if number else 0)
             images[there] = self._images[number][local]
             tumour[there] = self._tumour[number][local]
-        return Slices(images, tumour, self._present[wanted])
+        return Slices(images, tumour, self._present[wanted], wanted)
 
     def training_rows(self, subject: str, axis: int | None = None) -> NDArray[np.int64]:
         """Return a subject's rows (≥ min_tumour_voxels, else the slice with most), of all axes or of one."""
@@ -112,6 +119,11 @@ class SliceBank:
         """Draw a training row: the axis uniformly, then the slice uniformly (the paper's rule)."""
         axes = np.unique(self._axis[self._rows[subject]])
         return int(generator.choice(self.training_rows(subject, int(generator.choice(axes)))))
+
+    def axial_voxels(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return, for the patient of each row, the tumour voxels of all axial slices in the bank: a measure of volume."""
+        subjects = self.index["subject"].to_numpy()[rows]
+        return np.array([self._voxels[self.training_rows(str(subject), AXIAL)].sum() for subject in subjects], np.int64)
 
     def evaluation_row(self, subject: str, axis: int = AXIAL, rank: int = 0) -> int:
         """Return the row of the slice with the most tumour (of equals the lowest), or of the ``rank``-th after it.

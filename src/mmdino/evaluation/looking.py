@@ -70,7 +70,7 @@ def _alike(looks: list[Slices]) -> Iterator[tuple[NDArray[np.intp], list[Slices]
     patterns, which = np.unique(looks[0].present, axis=0, return_inverse=True)
     for number in range(len(patterns)):
         rows = np.flatnonzero(which.ravel() == number)
-        yield rows, [Slices(slices.images[rows], slices.tumour[rows], slices.present[rows]) for slices in looks]
+        yield rows, [slices.take(rows) for slices in looks]
 
 
 def _mean(answers: list[dict[str, NDArray]]) -> dict[str, NDArray]:

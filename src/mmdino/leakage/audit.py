@@ -19,7 +19,8 @@ def audit(manifests: pd.DataFrame, fingerprints: Fingerprints, settings: Leakage
 
     ``evidence`` joins with ``+`` what speaks for a pair: crosswalk (the manifests name one patient), file, voxels (of any
     sequence, header ignored), similarity. ``action`` is ``join`` (one patient: counts once, on one side), ``review``
-    (looks alike, but not enough) or ``keep`` (``settings.policy``: nothing is done).
+    (looks alike, but not enough) or ``keep`` (``settings.policy``: nothing is done). ``score`` is the similarity's
+    (``similarity.Pair``), or nothing where they were not found alike.
     """
     evidence: dict[tuple[Who, Who], dict[str, float]] = defaultdict(dict)
     usable = manifests[manifests["excluded"] == ""]
@@ -39,13 +40,17 @@ def audit(manifests: pd.DataFrame, fingerprints: Fingerprints, settings: Leakage
         {
             **{"a_cohort": a[0], "a": a[1], "b_cohort": b[0], "b": b[1]},
             "evidence": "+".join(found),
-            "score": max(found.values()),
+            "score": found.get("similarity", float("nan")),
             "action": _action(found, settings),
         }
         for (a, b), found in evidence.items()
     ]
     table = pd.DataFrame(listed, columns=list(LEAKAGE.columns))
-    table = table.sort_values(["score", "a_cohort", "a", "b_cohort", "b"], ascending=[False, True, True, True, True])
+    table["_sure"] = table["evidence"] != "similarity"
+    table = table.sort_values(
+        ["_sure", "score", "a_cohort", "a", "b_cohort", "b"], ascending=[False, False] + [True] * 4
+    )
+    table = table.drop(columns="_sure")
     return conform(LEAKAGE, table, "leakage")
 
 
@@ -55,7 +60,7 @@ def _note(evidence: dict, kind: str, people: list[Who], score: float = 1.0) -> N
 
 
 def _action(found: dict[str, float], settings: Leakage) -> str:
-    sure = max(found.values()) >= settings.join_from
+    sure = set(found) != {"similarity"} or found["similarity"] >= settings.join_from
     return "review" if not sure else "join" if settings.policy == "remove-from-train" else "keep"
 
 

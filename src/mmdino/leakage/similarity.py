@@ -1,7 +1,6 @@
 """Which brains are one brain: all pairs by correlation of what is individual in their crops, then each candidate again."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from mmdino.leakage.descriptor import GRID
 
-COMMON = 10  # principal components that many brains share (scanners, ages, sizes of ventricles) and that are taken out
+COMMON = 20  # principal components that many brains share (scanners, ages, sizes of ventricles) and that are taken out
 SAMPLE = 400  # brains from which these are learnt
 FEWEST = 40  # brains, below which what is common cannot be told from what is individual
 CANDIDATE = 0.2  # correlation from which a pair is looked at again
@@ -22,7 +21,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pair:
-    """Two brains by number, first < second; their agreement (1: equal, about 0: strangers); whether one is mirrored."""
+    """Two brains by number, first < second; their score; whether one is mirrored.
+
+    The score says by how many standard deviations their agreement lies above what each of the two has with all others
+    (the mean of both): so a brain of an unusual scanner, which resembles many, needs more to be taken for another.
+    """
 
     first: int
     second: int
@@ -31,28 +34,25 @@ class Pair:
 
 
 def similar_pairs(crops: NDArray[np.floating], least: float) -> list[Pair]:
-    """Return the pairs that agree by ``least`` or more, the best first.
+    """Return the pairs whose score is ``least`` or more, the best first.
 
     Fewer than ``FEWEST`` brains are not compared, with a warning.
 
     Args:
         crops: (N, 4, *GRID) of :func:`mmdino.leakage.descriptor.describe`; zeros where a patient has none.
-        least: of the agreement that :func:`agreement` computes.
+        least: the lowest score.
     """
     brains = np.flatnonzero(np.any(crops != 0, axis=(1, 2, 3, 4)))
     if len(brains) < FEWEST:
         log.warning("%d whole brains are too few to compare by what they look like (%d needed)", len(brains), FEWEST)
         return []
     individual = individuality(crops[brains])
-    pairs = [
-        Pair(
-            int(brains[first]),
-            int(brains[second]),
-            agreement(individual[first], _mirror(individual[second], mirrored)),
-            mirrored,
-        )
-        for first, second, mirrored in _candidates(individual)
-    ]
+    candidates, mean, spread = _candidates(individual)
+    pairs = []
+    for first, second, mirrored in candidates:
+        value = agreement(individual[first], _mirror(individual[second], mirrored))
+        score = float(np.mean([(value - mean[one]) / spread[one] for one in (first, second)]))
+        pairs.append(Pair(int(brains[first]), int(brains[second]), score, mirrored))
     return sorted((pair for pair in pairs if pair.score >= least), key=lambda pair: -pair.score)
 
 
@@ -95,12 +95,18 @@ def _common(sample: NDArray[np.float32], components: int) -> NDArray[np.float32]
     return basis / np.maximum(np.linalg.norm(basis, axis=1, keepdims=True), 1e-6)
 
 
-def _candidates(individual: NDArray[np.float32]) -> Iterator[tuple[int, int, bool]]:
-    """Yield the pairs whose correlation over the sequences that both have may be ``CANDIDATE`` or more."""
-    flat = individual.reshape(len(individual), -1)
+def _candidates(individual: NDArray[np.float32]) -> tuple[list[tuple[int, int, bool]], NDArray, NDArray]:
+    """Return the pairs whose correlation is ``CANDIDATE`` or more, and each brain's mean and spread over all others.
+
+    Correlations are those over the sequences that both have, of the better of straight and mirrored. Above
+    ``CANDIDATE`` they are cut for mean and spread, so that copies do not hide each other.
+    """
+    count = len(individual)
+    flat = individual.reshape(count, -1)
     present = np.any(individual != 0, axis=(2, 3, 4)).astype(np.float32)
     owned = present.sum(axis=1)
-    for start in range(0, len(flat), CHUNK):
+    found, total, squares = [], np.zeros(count), np.zeros(count)
+    for start in range(0, count, CHUNK):
         rows, chunk = individual[start : start + CHUNK], slice(start, start + CHUNK)
         shared = present[start:] @ present[chunk].T
         scale = np.sqrt(np.outer(owned[start:], owned[chunk])) / np.maximum(shared, 1)
@@ -108,9 +114,16 @@ def _candidates(individual: NDArray[np.float32]) -> Iterator[tuple[int, int, boo
             scale * (flat[start:] @ np.ascontiguousarray(_mirror(rows, flip)).reshape(len(rows), -1).T)
             for flip in (False, True)
         )
-        for second, first in np.argwhere(np.maximum(straight, mirrored) >= CANDIDATE):
-            if second > first:
-                yield int(start + first), int(start + second), bool(mirrored[second, first] > straight[second, first])
+        best = np.tril(np.maximum(straight, mirrored), -1)  # second > first
+        for second, first in np.argwhere(best >= CANDIDATE):
+            turned = bool(mirrored[second, first] > straight[second, first])
+            found.append((int(start + first), int(start + second), turned))
+        cut = np.minimum(best, CANDIDATE).astype(np.float64)
+        for sums, values in ((total, cut), (squares, cut**2)):
+            sums[start:] += values.sum(axis=1)
+            sums[chunk] += values.sum(axis=0)
+    mean = total / (count - 1)
+    return found, mean, np.sqrt(squares / (count - 1) - mean**2)
 
 
 def _mirror(crops: NDArray[np.float32], flip: bool) -> NDArray[np.float32]:

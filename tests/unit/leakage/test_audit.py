@@ -40,7 +40,7 @@ def run(manifests, **settings):
     joined = Fingerprints(
         **{name: np.concatenate([getattr(part, name) for part in prints]) for name in vars(prints[0])}
     )
-    return audit(pd.concat(manifests), joined, Leakage(**{"review_from": 0.9, "join_from": 0.95} | settings))
+    return audit(pd.concat(manifests), joined, Leakage(**settings))
 
 
 def test_equal_files_and_equal_voxels_join(cohorts):
@@ -53,7 +53,7 @@ def test_equal_files_and_equal_voxels_join(cohorts):
 def test_the_crosswalk_joins_and_keep_keeps(cohorts):
     cohorts[0].loc[2, "patient"] = cohorts[1].loc[3, "patient"] = "TCGA-02-0006"
     found = run(cohorts, policy="keep").set_index(["a", "b"])
-    assert found.loc[("a003", "h002"), ["evidence", "score", "action"]].tolist() == ["crosswalk", 1.0, "keep"]
+    assert found.loc[("a003", "h002"), ["evidence", "action"]].tolist() == ["crosswalk", "keep"]
     assert set(found["action"]) == {"keep"}
 
 
@@ -88,10 +88,10 @@ def test_voxels_count_and_headers_do_not():
 def test_the_page_shows_the_pairs_between_the_thresholds(cohorts, tmp_path):
     ready = pd.concat(map(preprocessed, cohorts))
     rows = [
-        ("away", "a000", "home", "h002", "similarity", 0.27, "review"),
-        ("away", "a001", "home", "h003", "file", 1.0, "join"),
+        ("away", "a000", "home", "h002", "similarity", 6.7, "review"),
+        ("away", "a001", "home", "h003", "file", np.nan, "join"),
     ]
-    rows.append(("away", "a002", "home", "gone", "similarity", 0.26, "review"))
+    rows.append(("away", "a002", "home", "gone", "similarity", 6.6, "review"))
     write_page(pd.DataFrame(rows, columns=list(LEAKAGE.columns)), ready, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert page.count("<img ") == 1
