@@ -329,12 +329,13 @@ def report(
     study: StudyFile,
     results: Results,
     page: Annotated[bool, typer.Option("--page", help="The page alone, from statistics and figures at hand.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Another folder for all of them.")] = None,
 ) -> None:
     """Build statistics, tables, figures and the report from the files that are there, also of a study half done."""
     from mmdino.config import load_study
     from mmdino.reporting.report import build_report, write_page
 
-    typer.echo(write_page(*_found(study, results)) if page else build_report(load_study(study), results))
+    typer.echo(write_page(*_found(study, results)) if page else build_report(load_study(study), results, out))
 
 
 @app.command(rich_help_panel=LOOK)

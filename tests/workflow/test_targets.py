@@ -23,7 +23,8 @@ words = words[words.index("--") + 1 :] if words[0] == "submit" else words
 given = dict(zip(words, words[1:]))
 if words[0] == "train" and given["--experiment"] == os.environ.get("BROKEN"):
     sys.exit("Error: broken")
-out, results = Path(given.get("--out", "")), Path(given.get("--results", ""))
+out = Path(given.get("--out", ""))
+results = Path(given.get("--out" if words[0] == "report" else "--results", given.get("--results", "")))
 files = {
     "phantom": [out / "labels.tsv", Path(given.get("--truth", "")) / f"{given.get('--cohort')}.parquet"],
     "slices": [out / "index"],
@@ -162,6 +163,8 @@ def test_a_broken_arm_stops_no_other_and_the_report_is_built(clone):
     assert "Error: broken" in output
     assert (results / "runs/radiomics/seed-0/metrics.json").exists()
     assert not (results / "runs/mm-dinov2/seed-0/metrics.json").exists()
-    assert (results / "report.html").exists()
+    assert (results / "unfinished" / "report.html").exists()
+    assert not (results / "report.html").exists()  # Snakemake would take it for the finished one
     assert snakemake(clone)[0] == 0
+    assert (results / "report.html").exists()
     assert planned(clone) == {}

@@ -116,6 +116,9 @@ rule report:
         'python -m mmdino report --page --study "{params.study}" --results "$(dirname "{output}")" > "{log}" 2>&1'
 
 
-# A failed arm stops no other (keep-going), and the report is built without it and says so.
+# A failed arm stops no other (keep-going), and a report is built without it and says so: in a folder of its own, since
+# Snakemake would take a report.html for the finished one and never make what is missing.
 onerror:
-    shell(f'python -m mmdino report --study "{STUDY_FILE}" --results "{RESULTS}" || true')
+    shell(
+        f'python -m mmdino report --study "{STUDY_FILE}" --results "{RESULTS}" --out "{RESULTS}/unfinished" || true'
+    )

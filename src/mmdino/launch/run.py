@@ -1,6 +1,8 @@
 """The life of a job as its submitter sees it: submit or find again, wait, cancel, explain."""
 
 import contextlib
+import os
+import select
 import shutil
 import signal
 import subprocess
@@ -23,9 +25,7 @@ from mmdino.launch.owner import Held, Owner, lock, process_alive
 from mmdino.launch.resources import Resources
 
 LOOK_SECONDS = 10.0  # between two looks at the queue, for all waiting processes together
-POLL_SECONDS = (
-    2.0  # between two looks for the outcome file; a hundred waiting processes cost about a hundredth of a core
-)
+POLL_SECONDS = 2.0  # between two looks for the outcome file; a hundred waiting processes cost a hundredth of a core
 LAG_SECONDS = 5.0  # a file written on the node may take that long to be seen here
 KILLED_RETRIES = 2
 TAIL = 25
@@ -65,23 +65,29 @@ class Stop:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._wakers: list[int] = []  # what pause() listens to, while signals are noted
 
     def __enter__(self) -> "Stop":
+        self._awake, self._wake = (
+            os.pipe()
+        )  # a sleep goes on after a signal; a read is woken by what the handler writes
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = number
+        os.write(self._wake, b"!")
 
     def __exit__(self, *raised: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        for end in (self._wake, *self._wakers):
+            os.close(end)
+        self._wakers = []
 
     def pause(self, seconds: float) -> None:
         """Sleep, but not through a signal."""
-        end = time.monotonic() + seconds
-        while self.received is None and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, POLL_SECONDS))
+        select.select(self._wakers, [], [], seconds)
 
 
 def run_job(command: Sequence[str], folder: Path, name: str, resources: Resources) -> None:

@@ -99,6 +99,7 @@ class StudyFiles:
     Attributes:
         study: its configuration.
         results: its folder, ``results/<study>``.
+        out: where tables, figures and the page go; ``results``, but for a report of an unfinished study.
         arms: every experiment, the default ones first.
         oracle: ``truth/oracle.json`` by split and set of sequences, or empty.
         manifest: ``tables.MANIFEST`` of all cohorts.
@@ -110,6 +111,7 @@ class StudyFiles:
 
     study: LoadedStudy
     results: Path
+    out: Path
     arms: list[Arm]
     oracle: dict[str, dict[str, dict[str, float]]]
     manifest: pd.DataFrame
@@ -160,8 +162,8 @@ class StudyFiles:
         return [run.record for arm in self.arms for run in arm.runs if run.record]
 
 
-def gather(study: LoadedStudy, results: Path) -> StudyFiles:
-    """Read all files of a study; none has to be there."""
+def gather(study: LoadedStudy, results: Path, out: Path | None = None) -> StudyFiles:
+    """Read all files of a study; none has to be there. What is made of them goes to ``out``, or into ``results``."""
     broken: list[str] = []
     cohorts = list(study.study.cohorts)
     arms = [
@@ -176,6 +178,7 @@ def gather(study: LoadedStudy, results: Path) -> StudyFiles:
     return StudyFiles(
         study=study,
         results=results,
+        out=out or results,
         arms=arms,
         oracle=_read(read_json, results / "truth" / "oracle.json", broken) or {},
         manifest=_tables(MANIFEST, {name: folder / "manifest.tsv" for name, folder in folders.items()}, broken),

@@ -89,7 +89,7 @@ def _with_reference(data: StudyFiles, found: Statistics) -> list:
 
 def write_figures(data: StudyFiles, found: Statistics) -> None:
     """Write ``figures/`` (PDF, SVG, PNG); one that has no numbers any more is removed."""
-    folder = data.results / "figures"
+    folder = data.out / "figures"
     for name, plan in _plans(data, found).items():
         with style.styled():
             figure = plan.draw()
@@ -104,7 +104,7 @@ def drawn(data: StudyFiles, found: Statistics) -> dict[str, Drawn]:
     """Return the figures that are there, ready for the page."""
     shown = {}
     for name, plan in _plans(data, found).items():
-        path = data.results / "figures" / f"{name}.svg"
+        path = data.out / "figures" / f"{name}.svg"
         if path.exists():
             shown[name] = Drawn(inline(path, plan.caption), name, plan.caption, plan.source)
     return shown

@@ -28,19 +28,20 @@ from mmdino.reporting.tables import Table
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def build_report(study: LoadedStudy, results: Path) -> Path:
-    """Write all that people read into a study's folder: statistics, tables, figures, and the page of them.
+def build_report(study: LoadedStudy, results: Path, out: Path | None = None) -> Path:
+    """Write all that people read: statistics, tables, figures, and the page of them.
 
     Args:
         study: its configuration.
         results: its folder, ``results/<study>``; whatever is missing there is said in the report.
+        out: where it is written; None: into ``results``.
 
     Returns:
         The page's path.
     """
-    data = gather(study, results)
+    data = gather(study, results, out)
     found = estimate(data)
-    write_statistics(found, results)
+    write_statistics(found, data.out)
     write_tables(data, found)
     write_figures(data, found)
     return write_page(data, found)
@@ -60,14 +61,14 @@ def all_tables(data: StudyFiles, found: Statistics) -> list[Table]:
 def write_tables(data: StudyFiles, found: Statistics) -> None:
     """Write ``tables/`` (TSV, Markdown, LaTeX)."""
     for table in all_tables(data, found):
-        table.write(data.results / "tables")
+        table.write(data.out / "tables")
 
 
 def write_page(data: StudyFiles, found: Statistics) -> Path:
     """Write ``report.html``, with the figures that lie in ``figures/``."""
     page = _environment().get_template("report.html").render(_content(data, found))
-    write_text(data.results / "report.html", page)
-    return data.results / "report.html"
+    write_text(data.out / "report.html", page)
+    return data.out / "report.html"
 
 
 def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
