@@ -68,9 +68,8 @@ class Stop:
         self._wakers: list[int] = []  # what pause() listens to, while signals are noted
 
     def __enter__(self) -> "Stop":
-        self._awake, self._wake = (
-            os.pipe()
-        )  # a sleep goes on after a signal; a read is woken by what the handler writes
+        awake, self._wake = os.pipe()  # a sleep would go on after a signal; a read is woken by what the handler writes
+        self._wakers = [awake]
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
