@@ -40,7 +40,8 @@ What was tried before: the spread of .02 that DINOv2 initialises with, and 48 pa
 were not learnt at all); the spread kept in proportion to the width, 24 patients (600 steps: hardly); equal weight for all
 principal components and no local term (likewise). Only with the local term and the weights above did the statistics come
 down. DINO's own objective as the starter's was not tried. The losses were still falling when the last row was annealed:
-more hours would still help.
+more hours would still help. What the study's arms reached from it, where MM-DINOv2 stayed short of it, and what was
+tried for that: docs/results-phantom.md.
 """
 
 
