@@ -167,4 +167,5 @@ def test_a_broken_arm_stops_no_other_and_the_report_is_built(clone):
     assert not (results / "report.html").exists()  # Snakemake would take it for the finished one
     assert snakemake(clone)[0] == 0
     assert (results / "report.html").exists()
+    assert not (results / "unfinished").exists()
     assert planned(clone) == {}

@@ -122,3 +122,7 @@ onerror:
     shell(
         f'python -m mmdino report --study "{STUDY_FILE}" --results "{RESULTS}" --out "{RESULTS}/unfinished" || true'
     )
+
+
+onsuccess:
+    shell(f'rm -rf "{RESULTS}/unfinished"')
