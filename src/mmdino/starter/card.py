@@ -26,6 +26,7 @@ site's style was never seen. It is a phantom network and knows nothing about peo
 - **Training:** AdamW {lr:g}, batch {batch} patients (2 planes each), {warmup} steps of warm-up, a constant rate, then
   annealed to 0 over a further {share:.0%}
   of the steps; bf16 autocast; seed {seed}; one CPU thread. Each row below is its own annealed branch of one run.
+  The shorter ones lie in `starter-growth/`, named by the step at which they branched off.
 - **SHA-256:** `{digest}`
 - **Made again by** `snakemake starter` (resumable; more marks train it longer).
 
