@@ -18,7 +18,11 @@ from mmdino.config.study import LoadedStudy
 
 SECONDS = 15  # for one answer of SLURM's; a controller that is down would let one wait for minutes
 FREE_GB = 20  # below that a study's checkpoints and derivatives hardly fit
-CARRIED = {"backbone": ("random", "starter"), "atlas": ("mni152",), "segmenter": ("phantom", "none")}
+CARRIED = {
+    "backbone": ("random", "starter", "starter-1200", "starter-5000"),
+    "atlas": ("mni152",),
+    "segmenter": ("phantom", "none"),
+}
 
 
 @dataclass(frozen=True)

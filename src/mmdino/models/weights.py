@@ -18,7 +18,12 @@ from mmdino.models.names import translate
 from mmdino.models.vit import MultiModalViT, ViTShape
 from mmdino.tables import SEQUENCES
 
-STARTER = Path(str(files("mmdino"))) / "assets" / "starter.safetensors"
+ASSETS = Path(str(files("mmdino"))) / "assets"
+STARTER = ASSETS / "starter.safetensors"
+CARRIED = {
+    "starter": STARTER,
+    **{path.stem: path for path in sorted((ASSETS / "starter-growth").glob("*.safetensors"))},
+}
 OURS = ("mri_seq_embed.weight", "mask_token")  # what a foreign checkpoint may lack: it starts from random values
 
 
@@ -26,7 +31,8 @@ def build_backbone(backbone: str, shape: ViTShape, seed: int) -> MultiModalViT:
     """Return the network with its starting weights.
 
     Args:
-        backbone: ``random``; ``starter`` (the one that the project carries); the path of a DINOv2 checkpoint
+        backbone: ``random``; ``starter`` (the one that the project carries; ``starter-1200`` and ``starter-5000`` are
+            its shorter trainings, by steps); the path of a DINOv2 checkpoint
             (``.pth``, ``.safetensors``), of a ViT that fits (DINOv3, MRI-pretrained; see :mod:`.names`), of a starter or
             run of your own; or a timm name (``vit_base_patch14_dinov2.lvd142m``).
         shape: the network; a file of ours brings its own size, and takes only the embedding switches and drop-path from here.
@@ -37,7 +43,7 @@ def build_backbone(backbone: str, shape: ViTShape, seed: int) -> MultiModalViT:
     """
     if backbone == "random":
         return _seeded(shape, seed)
-    path = STARTER if backbone == "starter" else Path(backbone)
+    path = CARRIED.get(backbone, Path(backbone))
     if path.suffix in (".safetensors", ".pth", ".pt"):
         state, written = read_state(path)
         if written is not None:
