@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,9 @@ def test_help_lists_every_step_without_loading_torch():
         == "False"
     )
     shown = mmdino("--help").stdout
-    assert all(verb in shown for verb in ("phantom", "manifest", "preprocess", "train", "predict", "report"))
+    in_order = ["Before a study", "Data", "phantom", "manifest", "preprocess", "Runs", "train", "Results", "report"]
+    places = [shown.index(f" {name} ") for name in in_order]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,7 @@ def test_help_lists_every_step_without_loading_torch():
         (("splits", "--study", STUDY, "--manifest", "no.tsv", "--preprocessed", "no.tsv", "--out", "x"), "no.tsv"),
         (("show-config", "--study", STUDY, "mm-dino"), "no experiment 'mm-dino'; did you mean 'mm-dinov2'"),
         (("report", "--study", "config/studies/phantm.yaml", "--results", "x"), "did you mean 'phantom'"),
+        (("report", "--study", "config/studies", "--results", "x"), "config/studies: cannot be read"),
     ],
 )
 def test_bad_input_is_one_sentence_and_no_traceback(arguments, said):
@@ -42,6 +46,36 @@ def test_bad_input_is_one_sentence_and_no_traceback(arguments, said):
     assert answer.stderr.startswith("Error: ")
     assert said in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("trian",), "Did you mean 'train'?"),
+        (("report", "--stuy", STUDY), "Possible options: --study"),
+        (("doctor", "--study", STUDY, "--cluster", "slrm"), "is not one of 'slurm', 'local'"),
+    ],
+)
+def test_a_misspelt_verb_option_or_choice_is_answered_with_the_right_one(arguments, said):
+    answer = mmdino(*arguments)
+    assert answer.returncode == 2
+    assert said in " ".join(answer.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("mmdino phan", ["phantom"]),
+        (f"mmdino show-config --study {STUDY} sup", ["supervised-cnn", "supervised-vit"]),
+        (f"mmdino manifest --study {STUDY} --cohort mini-t", ["mini-train"]),
+        ("mmdino train --experiment mm", []),
+    ],
+)
+def test_the_shell_completes_verbs_and_the_names_of_a_study(line, offered):
+    script = "from typer.main import get_command; import mmdino.cli; get_command(mmdino.cli.app)(prog_name='mmdino')"
+    asked = {"_MMDINO_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    answer = subprocess.run([sys.executable, "-c", script], env={**os.environ, **asked}, text=True, capture_output=True)
+    assert answer.stdout.split() == offered, answer.stderr
 
 
 def test_a_job_runs_in_a_process_of_its_own(tmp_path):

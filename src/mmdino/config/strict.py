@@ -22,7 +22,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     """Read a YAML mapping.
 
     Raises:
-        UserError: the file is missing, is no YAML, or holds something else than a mapping.
+        UserError: the file is missing, cannot be read, is no YAML, or holds something else than a mapping.
     """
     try:
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -31,6 +31,8 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         known = [found.stem for found in folder.glob("*.yaml")]
         hint = nearest(Path(path).stem, known) if known else ""
         raise UserError(f"{path}: there is no such file{hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a text file ({error}); name a YAML file") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: is not valid YAML: {' '.join(str(error).split())}; mend that line") from None
     if not isinstance(value, dict):

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-CLUSTERS = ("slurm", "local", "debug")
-
 
 @dataclass(frozen=True)
 class Resources:

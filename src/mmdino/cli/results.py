@@ -1,0 +1,88 @@
+"""From predictions to what people read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmdino.cli.options import Out, Results, Splits, StudyFile
+
+PANEL = "Results"
+verbs = typer.Typer()
+
+
+@verbs.command(rich_help_panel=PANEL)
+def oracle(
+    study: StudyFile,
+    splits: Splits,
+    truth: Annotated[list[Path], typer.Option("--truth", help="A phantom cohort's truth; repeat.")],
+    out: Out,
+) -> None:
+    """Compute the phantom's ceiling: what reading every sign without error would reach."""
+    import pandas as pd
+
+    from mmdino.config import load_study
+    from mmdino.evaluation.evaluate import measure_all
+    from mmdino.evaluation.subsets import SUBSETS
+    from mmdino.files import write_json
+    from mmdino.phantom.oracle import oracle_predictions
+    from mmdino.tables import SPLITS, TRUTH, read_table
+
+    chosen = load_study(study, check=False).study
+    variants = {name: cohort.phantom.variant for name, cohort in chosen.cohorts.items() if cohort.phantom}
+    truths = pd.concat([read_table(TRUTH, path) for path in truth])
+    answers = oracle_predictions(truths, read_table(SPLITS, splits), variants, SUBSETS)
+    found: dict[str, dict] = {}
+    for row in measure_all(answers, chosen.evaluation.bootstrap)["metrics"]:
+        if row["mcc"] is not None:
+            interval = {"mcc": row["mcc"]["value"], "low": row["mcc"]["low"], "high": row["mcc"]["high"]}
+            found.setdefault(row["split"], {})[row["sequences"]] = {**interval, "n": row["n"]}
+    write_json(out, found)
+
+
+@verbs.command(rich_help_panel=PANEL)
+def statistics(study: StudyFile, results: Results) -> None:
+    """Compute all intervals, tests and claims of a study from its predictions: results/<study>/statistics.json."""
+    from mmdino.config import load_study
+    from mmdino.reporting.data import gather
+    from mmdino.reporting.statistics import estimate, write_statistics
+
+    write_statistics(estimate(gather(load_study(study), results)), results)
+
+
+@verbs.command(rich_help_panel=PANEL)
+def tables(study: StudyFile, results: Results) -> None:
+    """Write the tables as TSV, Markdown and LaTeX, from the statistics."""
+    from mmdino.reporting.report import write_tables
+
+    write_tables(*_found(study, results))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def figures(study: StudyFile, results: Results) -> None:
+    """Draw the figures as PDF, SVG and PNG, from the statistics."""
+    from mmdino.reporting.drawing import write_figures
+
+    write_figures(*_found(study, results))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def report(
+    study: StudyFile,
+    results: Results,
+    page: Annotated[bool, typer.Option("--page", help="The page alone, from statistics and figures at hand.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Another folder for all of them.")] = None,
+) -> None:
+    """Build statistics, tables, figures and the report from the files that are there, also of a study half done."""
+    from mmdino.config import load_study
+    from mmdino.reporting.report import build_report, write_page
+
+    typer.echo(write_page(*_found(study, results)) if page else build_report(load_study(study), results, out))
+
+
+def _found(study: Path, results: Path):
+    from mmdino.config import load_study
+    from mmdino.reporting.data import gather
+    from mmdino.reporting.statistics import read_statistics
+
+    return gather(load_study(study), results), read_statistics(results)

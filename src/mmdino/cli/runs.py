@@ -1,0 +1,133 @@
+"""Training, predicting and measuring, as jobs or by hand."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mmdino.cli.options import Experiment, Out, Results, Seed, SliceFolders, Splits, StudyFile
+from mmdino.errors import UserError
+
+PANEL = "Runs"
+verbs = typer.Typer()
+
+
+@verbs.command(rich_help_panel=PANEL)
+def train(
+    study: StudyFile,
+    experiment: Experiment,
+    seed: Seed,
+    slices: SliceFolders,
+    splits: Splits,
+    out: Out,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes that make batches ahead.")] = 0,
+    processes: Annotated[int, typer.Option("--processes", min=1, help="That share every batch, one a GPU.")] = 1,
+) -> None:
+    """Train one experiment with one seed into the folder --out, or go on where it was stopped."""
+    from mmdino.config import load_study
+    from mmdino.training.fit import fit
+
+    loaded = load_study(study)
+    resolved = loaded.resolved(experiment)
+    fit(_run(loaded, experiment, seed, slices, splits, out), resolved["method"], resolved, workers, processes)
+
+
+@verbs.command(rich_help_panel=PANEL)
+def tune(
+    study: StudyFile,
+    experiment: Experiment,
+    slices: SliceFolders,
+    splits: Splits,
+    out: Annotated[Path, typer.Option("--out", help="The search's folder, results/<study>/tuning/<experiment>.")],
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Else the study's `evaluation.trials`.")] = None,
+) -> None:
+    """Search an experiment's settings on validation, or go on where the search was stopped."""
+    import yaml
+
+    from mmdino.config import load_study
+    from mmdino.training.tune import tune as search
+
+    loaded = load_study(study)
+    run = _run(loaded, experiment, loaded.seeds(experiment)[0], slices, splits, out, test=False)
+    budget = trials or loaded.study.evaluation.trials
+    found = search(loaded.experiment(experiment), run.settings, run.patients, run.seed, budget, out)
+    typer.echo(yaml.safe_dump(found, sort_keys=False).rstrip())
+
+
+@verbs.command(rich_help_panel=PANEL)
+def predict(
+    study: StudyFile, experiment: Experiment, seed: Seed, slices: SliceFolders, splits: Splits, out: Out
+) -> None:
+    """Predict validation and test patients under every set of sequences, from the run in the folder of --out."""
+    from mmdino.config import load_study
+    from mmdino.evaluation.predict import predict as predict_run
+    from mmdino.tables import PREDICTIONS, write_table
+
+    loaded = load_study(study)
+    run = _run(loaded, experiment, seed, slices, splits, out.parent)
+    method = loaded.experiment(experiment).method
+    write_table(PREDICTIONS, predict_run(run, method, loaded.study.evaluation.protocols), out)
+
+
+@verbs.command(rich_help_panel=PANEL)
+def evaluate(study: StudyFile, predictions: Annotated[Path, typer.Option("--predictions")], out: Out) -> None:
+    """Compute a run's metrics, with intervals, from its predictions."""
+    from mmdino.config import load_study
+    from mmdino.evaluation.evaluate import evaluate as evaluate_run
+
+    evaluate_run(predictions, out, load_study(study, check=False).study.evaluation.bootstrap)
+
+
+@verbs.command(
+    rich_help_panel=PANEL,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def submit(
+    context: typer.Context,
+    name: Annotated[str, typer.Option("--name", help="The job's name.")],
+    jobs: Annotated[Path, typer.Option("--jobs", help="The folder of the job's files and logs.")],
+    cluster: Annotated[
+        Literal["slurm", "local", "debug"],
+        typer.Option("--cluster", help="local: a process of its own; debug: this one."),
+    ] = "local",
+    cpus: Annotated[int, typer.Option("--cpus", min=1)] = 1,
+    gpus: Annotated[int, typer.Option("--gpus", min=0)] = 0,
+    memory_gb: Annotated[int, typer.Option("--memory-gb", min=1)] = 6,
+    minutes: Annotated[int, typer.Option("--minutes", min=1)] = 720,
+    slurm: Annotated[list[str], typer.Option("--slurm", help="An option of sbatch, e.g. partition=gpu; repeat.")] = [],  # noqa: B006
+) -> None:
+    """Run another verb as a job and wait for it: mmdino submit --name … --jobs … -- train --study … ."""
+    from mmdino.launch.resources import Resources
+    from mmdino.launch.run import run_job
+
+    pairs = [pair.partition("=") for pair in slurm if pair]
+    wrong = [pair for pair in pairs if not pair[1]]
+    if wrong:
+        raise UserError(f"mmdino submit: --slurm takes name=value, and not '{wrong[0][0]}'")
+    resources = Resources(cluster, cpus, gpus, memory_gb, minutes, {key: value for key, _, value in pairs})
+    run_job(["mmdino", *context.args], jobs, name, resources)
+
+
+@verbs.command(rich_help_panel=PANEL)
+def status(
+    study: StudyFile,
+    results: Results,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every ten seconds, until Ctrl-C.")] = False,
+) -> None:
+    """Show every run of a study: state, job, node, step, loss, speed, time left, GPU hours, last error."""
+    from mmdino.config import load_study
+    from mmdino.launch.status import show
+
+    show(load_study(study), results, watch)
+
+
+def _run(loaded, experiment: str, seed: int, slices: list[Path], splits: Path, folder: Path, test: bool = True):
+    from mmdino.dataset.bank import SliceBank
+    from mmdino.dataset.patients import Patients
+    from mmdino.methods.base import Run
+    from mmdino.tables import SPLITS, read_table
+
+    known = read_table(SPLITS, splits)
+    asked = known if test else known[known["split"] != "test"]
+    patients = Patients(SliceBank.open(slices), asked, loaded.experiment(experiment).data)
+    return Run(loaded.settings(experiment), seed, folder, patients)
