@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mmdino.cli.options import Out, Results, Splits, StudyFile
+from mmdino.cli.options import Out, Results, ResultsIfSaid, Splits, StudyFile
 
 PANEL = "Results"
 verbs = typer.Typer()
@@ -69,15 +69,21 @@ def figures(study: StudyFile, results: Results) -> None:
 @verbs.command(rich_help_panel=PANEL)
 def report(
     study: StudyFile,
-    results: Results,
+    results: ResultsIfSaid = None,
     page: Annotated[bool, typer.Option("--page", help="The page alone, from statistics and figures at hand.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Another folder for all of them.")] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Build statistics, tables, figures and the report from the files that are there, also of a study half done."""
+    from mmdino.cli.browser import open_page
     from mmdino.config import load_study
+    from mmdino.config.chosen import chosen_results
     from mmdino.reporting.report import build_report, write_page
 
-    typer.echo(write_page(*_found(study, results)) if page else build_report(load_study(study), results, out))
+    loaded = load_study(study)
+    folder = results or chosen_results(loaded.study.name)
+    made = write_page(*_found(study, folder)) if page else build_report(loaded, folder, out)
+    typer.echo(open_page(made) if show else made)
 
 
 def _found(study: Path, results: Path):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mmdino.cli.options import Experiment, Out, Results, Seed, SliceFolders, Splits, StudyFile
+from mmdino.cli.options import Experiment, Out, ResultsIfSaid, Seed, SliceFolders, Splits, StudyFile
 from mmdino.errors import UserError
 
 PANEL = "Runs"
@@ -111,14 +111,16 @@ def submit(
 @verbs.command(rich_help_panel=PANEL)
 def status(
     study: StudyFile,
-    results: Results,
+    results: ResultsIfSaid = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every ten seconds, until Ctrl-C.")] = False,
 ) -> None:
     """Show every run of a study: state, job, node, step, loss, speed, time left, GPU hours, last error."""
     from mmdino.config import load_study
+    from mmdino.config.chosen import chosen_results
     from mmdino.launch.status import show
 
-    show(load_study(study), results, watch)
+    loaded = load_study(study)
+    show(loaded, results or chosen_results(loaded.study.name), watch)
 
 
 def _run(loaded, experiment: str, seed: int, slices: list[Path], splits: Path, folder: Path, test: bool = True):

@@ -1,18 +1,19 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STUDY = str(ROOT / "config" / "studies" / "mini.yaml")
 
 
-def mmdino(*arguments):
+def mmdino(*arguments, folder=ROOT):
     command = [sys.executable, "-m", "mmdino", *map(str, arguments)]
-    return subprocess.run(command, text=True, capture_output=True, cwd=ROOT, check=False)
+    return subprocess.run(command, text=True, capture_output=True, cwd=folder, check=False)
 
 
 def test_help_lists_every_step_without_loading_torch():
@@ -68,7 +69,8 @@ def test_a_misspelt_verb_option_or_choice_is_answered_with_the_right_one(argumen
         ("mmdino phan", ["phantom"]),
         (f"mmdino show-config --study {STUDY} sup", ["supervised-cnn", "supervised-vit"]),
         (f"mmdino manifest --study {STUDY} --cohort mini-t", ["mini-train"]),
-        ("mmdino train --experiment mm", []),
+        ("mmdino show-config starter-fro", ["starter-frozen"]),  # of config/config.yaml's study
+        ("mmdino train --study no.yaml --experiment mm", []),
     ],
 )
 def test_the_shell_completes_verbs_and_the_names_of_a_study(line, offered):
@@ -76,6 +78,17 @@ def test_the_shell_completes_verbs_and_the_names_of_a_study(line, offered):
     asked = {"_MMDINO_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
     answer = subprocess.run([sys.executable, "-c", script], env={**os.environ, **asked}, text=True, capture_output=True)
     assert answer.stdout.split() == offered, answer.stderr
+
+
+def test_where_no_study_is_said_it_is_that_of_the_configuration(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "project/config")
+    (tmp_path / "project/config/config.yaml").write_text("study: mini\nresults: other")
+    assert mmdino("status", folder=tmp_path / "project").stderr.startswith("Error: other/mini: there is no such folder")
+    elsewhere = mmdino("show-config", "majority", folder=tmp_path)
+    assert elsewhere.returncode == 2
+    assert elsewhere.stderr == (
+        "Error: there is no config/config.yaml here; start in the project's folder, or say --study\n"
+    )
 
 
 def test_a_job_runs_in_a_process_of_its_own(tmp_path):
