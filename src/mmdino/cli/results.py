@@ -86,6 +86,28 @@ def report(
     typer.echo(open_page(made) if show else made)
 
 
+@verbs.command(rich_help_panel=PANEL)
+def compare(
+    a: Annotated[str, typer.Argument(help="A folder results/<study>, a study's YAML, or a commit.")],
+    b: Annotated[str, typer.Argument(help="Another.")],
+    study: StudyFile,
+    results: ResultsIfSaid = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it too: a .html or a .md file.")] = None,
+    bootstrap: Annotated[int, typer.Option("--bootstrap", min=100, help="Resamples for intervals.")] = 2000,
+) -> None:
+    """Say what changed between two studies, or one at two commits: data, settings, results (--study: of a commit)."""
+    from mmdino.comparison import show
+    from mmdino.comparison.differences import compare as compare_sides
+    from mmdino.comparison.sides import read_side
+
+    show.require_known(out)
+    sections = compare_sides(read_side(a, study, results), read_side(b, study, results), bootstrap)
+    show.show(sections)
+    if out:
+        show.write(sections, f"{a} and {b} compared", out)
+        typer.echo(out)
+
+
 def _found(study: Path, results: Path):
     from mmdino.config import load_study
     from mmdino.reporting.data import gather

@@ -31,6 +31,7 @@ from mmdino.evaluation.predictions import Answers
 from mmdino.tables import CLASSES
 
 POWER = 0.8
+DETECTABLE = float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))  # standard errors
 Run = Sequence[Answers]
 
 
@@ -143,7 +144,33 @@ def paired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: in
         (-2.0, 2.0),
         p=permutation_p(value, _permuted(ours, theirs, replicates)),
         p_bootstrap=two_sided_p(drawn),
-        detectable=float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)) * error,
+        detectable=DETECTABLE * error,
+    )
+
+
+def unpaired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: int) -> Difference | None:
+    """Return MCC of ``runs`` minus MCC of ``others``, each on patients of its own.
+
+    Both sides are resampled by themselves, so the interval holds the chance of both; p is the bootstrap's.
+    """
+    ours, theirs = _shared(runs), _shared(others)
+    if not ours or not theirs or any(len(np.unique(side[0][0].truth)) < 2 for side in (ours, theirs)):
+        return None
+    drawn = [
+        _replicates(side, resample(side[0][0].truth, replicates, seed)) for seed, side in enumerate((ours, theirs))
+    ]
+    gaps = drawn[0] - drawn[1]
+    p = two_sided_p(gaps)
+    return _estimate(
+        Difference,
+        float(_points(ours).mean() - _points(theirs).mean()),
+        gaps,
+        min(ours, theirs, key=lambda side: len(side[0][0])),
+        [_points(ours), _points(theirs)],
+        (-2.0, 2.0),
+        p=p,
+        p_bootstrap=p,
+        detectable=DETECTABLE * float(gaps.std(ddof=1)),
     )
 
 

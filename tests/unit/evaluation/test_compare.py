@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mmdino.evaluation.compare import arm_mcc, arm_metrics, holm, paired_difference
+from mmdino.evaluation.compare import arm_mcc, arm_metrics, holm, paired_difference, unpaired_difference
 from mmdino.evaluation.evaluate import measure_all
 from mmdino.evaluation.metrics import METRICS, confusion, mcc
 from mmdino.evaluation.predictions import Answers, group, select
@@ -139,3 +139,22 @@ def test_a_class_without_patients_leaves_mcc_alone():
 def test_holm():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
+
+
+def test_other_patients_add_their_own_chance():
+    better, worse = arm(0.8), arm(0.5)
+    paired, unpaired = (difference(better, worse, 500) for difference in (paired_difference, unpaired_difference))
+    assert unpaired.value == pytest.approx(paired.value)
+    alone = [arm_mcc(runs, 500).patient_error for runs in (better, worse)]
+    assert unpaired.patient_error == pytest.approx(np.hypot(*alone), rel=0.15)
+    turned = unpaired_difference(worse, better, 500)
+    assert turned.value == pytest.approx(-unpaired.value)
+
+
+def test_an_unpaired_interval_covers_the_truth_as_often_as_it_says():
+    hits = []
+    for trial in range(60):
+        sides = [arm(0.6, seeds=1, first=100 + 2 * trial + side) for side in (0, 1)]
+        gap = unpaired_difference(*sides, 200)
+        hits.append(gap.low <= 0 <= gap.high)
+    assert sum(hits) >= 51  # of 60, where the interval is to hold 57; below 51 by chance: 1 in 200

@@ -1,0 +1,161 @@
+"""What can be compared: a folder of results, a study's file, or a commit; read into the same form."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mmdino.comparison.commit import commit_of, described_at
+from mmdino.config.chosen import chosen_results
+from mmdino.config.study import LoadedStudy, load_study
+from mmdino.errors import UserError
+from mmdino.evaluation.predictions import Answers, group, read_predictions, select
+from mmdino.files import read_json
+from mmdino.tables import MANIFEST, PREDICTIONS, SPLITS, TRUTH, Table, read_table
+
+OF_ARMS = ("methods", "experiments", "more_experiments")  # of a study's settings; each arm's are compared by themselves
+
+
+@dataclass(frozen=True)
+class RunRead:
+    """A run: its ``run.json``, and what it predicted for the external test with all sequences (None: nothing)."""
+
+    record: dict[str, Any]
+    answers: Answers | None
+    people: pd.DataFrame  # subject → cohort, label
+
+    @property
+    def commit(self) -> str:
+        """Return the commit that it was made by, or ""."""
+        return str(self.record.get("git_commit") or "")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two.
+
+    Attributes:
+        name: as it was asked for.
+        folder: its results; need not be there.
+        study: settings that concern all arms; empty where no study's file is known.
+        configured: each arm's settings by the configuration; those that ran stand with the runs.
+        runs: by arm, in the order of seeds.
+        commit: that a commit is meant, and its runs alone.
+    """
+
+    name: str
+    folder: Path
+    study: dict[str, Any]
+    configured: dict[str, dict[str, Any]]
+    runs: dict[str, list[RunRead]]
+    commit: str = ""
+
+    @property
+    def arms(self) -> dict[str, dict[str, Any]]:
+        """Return each arm's settings: as it ran, else as it is configured."""
+        identity = ("method", "settings", "data_seen")
+        ran = {arm: runs[0].record for arm, runs in self.runs.items() if runs[0].record}
+        records = {**self.configured, **ran}
+        return {arm: {key: record[key] for key in identity if key in record} for arm, record in records.items()}
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """Return every ``run.json``."""
+        return [run.record for runs in self.runs.values() for run in runs if run.record]
+
+    @cached_property
+    def manifest(self) -> pd.DataFrame:
+        """Return the manifests of all cohorts that are there."""
+        return _joined(MANIFEST, self._files("cohorts/*/manifest.tsv"))
+
+    @cached_property
+    def splits(self) -> pd.DataFrame:
+        """Return ``splits.tsv``, or an empty table."""
+        return _joined(SPLITS, self._files("splits.tsv"))
+
+    @cached_property
+    def truth(self) -> pd.DataFrame:
+        """Return the signs of phantom patients, or an empty table."""
+        return _joined(TRUTH, self._files("truth/*.parquet"))
+
+    def _files(self, pattern: str) -> list[Path]:
+        """Return files of the results' folder; a commit that made no run there has no part in them."""
+        return [] if self.commit and not self.runs else sorted(self.folder.glob(pattern))
+
+
+def read_side(given: str, study: Path, results: Path | None) -> Side:
+    """Read one side.
+
+    Args:
+        given: a folder ``results/<study>``, a study's YAML, or a commit (anything that git understands).
+        study: of a commit: which study.
+        results: of a commit: where the runs lie that it may have made; None: where ``config/config.yaml`` says.
+
+    Raises:
+        UserError: it is none of the three.
+    """
+    path = Path(given)
+    if path.is_dir():
+        loaded = _study_of(path)
+        return _side(given, path, *_settings(loaded), runs_in(path))
+    if path.suffix in (".yaml", ".yml"):
+        loaded = load_study(path)
+        folder = chosen_results(loaded.study.name)
+        return _side(given, folder, *_settings(loaded), runs_in(folder))
+    commit = commit_of(given, study)
+    if commit is None:
+        raise UserError(
+            f"'{given}' is no folder of results, no study's YAML, and no commit here; name one of these, "
+            "e.g. results/phantom, config/studies/phantom.yaml, HEAD~1"
+        )
+    described = described_at(commit, study)
+    folder = results or chosen_results(described["study"]["name"])
+    made = {arm: [run for run in runs if run.commit.startswith(commit)] for arm, runs in runs_in(folder).items()}
+    return _side(given, folder, described["study"], described["arms"], made, commit)
+
+
+def _side(
+    name: str, folder: Path, study: dict, configured: dict, runs: dict[str, list[RunRead]], commit: str = ""
+) -> Side:
+    shared = {key: value for key, value in study.items() if key not in OF_ARMS}
+    return Side(name, folder, shared, configured, {arm: found for arm, found in runs.items() if found}, commit)
+
+
+def _study_of(folder: Path) -> LoadedStudy | None:
+    """Return the study whose results a folder is by its name and place; None where there is none, or no longer."""
+    path = folder.resolve().parent.parent / "config" / "studies" / f"{folder.resolve().name}.yaml"
+    try:
+        return load_study(path)
+    except UserError:
+        return None
+
+
+def _settings(loaded: LoadedStudy | None) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    if loaded is None:
+        return {}, {}
+    return loaded.study.model_dump(mode="json"), {name: loaded.resolved(name) for name in loaded.experiments}
+
+
+def runs_in(folder: Path) -> dict[str, list[RunRead]]:
+    """Return the runs below a folder of results by arm."""
+    found: dict[str, list[RunRead]] = {}
+    places = [path for path in folder.glob("runs/*/seed-*") if path.name.removeprefix("seed-").isdigit()]
+    for path in sorted(places, key=lambda path: (path.parent.name, int(path.name.removeprefix("seed-")))):
+        found.setdefault(path.parent.name, []).append(_run(path))
+    return found
+
+
+def _run(folder: Path) -> RunRead:
+    record = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
+    path = folder / "predictions.parquet"
+    frame = read_predictions(path) if path.exists() else pd.DataFrame(columns=list(PREDICTIONS.columns))
+    answers = select(group(frame), "test", record.get("selected_by", "cls")) if len(frame) else None
+    people = frame.drop_duplicates("subject").set_index("subject")[["cohort", "label"]]
+    return RunRead(record, answers if answers is not None and len(answers) else None, people)
+
+
+def _joined(table: Table, paths: list[Path]) -> pd.DataFrame:
+    frames = [read_table(table, path) for path in paths]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(table.columns))
