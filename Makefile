@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo test test-slurm lint unit bench setup setup-slurm clean help
+.PHONY: demo docs test test-slurm lint unit bench setup setup-slurm clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -39,6 +39,13 @@ unit: .venv/.ready ## pytest
 
 test-slurm: .venv/.slurm ## the faults of docs/slurm.md on a real SLURM, started on loopback (root, Debian)
 	$(BIN)/python -m pytest tests/slurm -m slurm
+
+docs: .venv/.docs ## build the documentation as a site into build/docs; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+.venv/.docs: .venv/.ready envs/docs.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --quiet -r envs/docs.lock
+	@touch $@
 
 bench: .venv/.ready ## time our work beside what it replaces (results/bench.json)
 	$(BIN)/python benchmarks/bench.py

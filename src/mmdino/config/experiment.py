@@ -119,7 +119,8 @@ def _experiment(value: dict[str, Any], path: Path | str) -> Experiment:
 def known_methods() -> list[str]:
     """Return the names of the folders of ``mmdino/methods`` that hold a ``settings.py``."""
     folder = Path(__file__).parents[1] / "methods"
-    return sorted(found.parent.name.replace("_", "-") for found in folder.glob("*/settings.py"))
+    folders = {found.parent.name.replace("_", "-") for found in folder.glob("*/settings.py")}
+    return sorted(folders - {"common"})  # what methods share
 
 
 def method_settings(experiment: Experiment, study_overrides: dict[str, Any], where: str) -> MethodSettings:
