@@ -11,8 +11,9 @@ from mmdino.config.sources import sources
 
 INTRO = """# Configuration
 
-Every key of the YAML files in `config/`, read from the models that refuse anything else. *Who chose it* says where a default comes from: the paper, its
-released code, or us; `mmdino show-config <experiment>` prints the same for what an experiment resolves to.
+Every key of the YAML files in `config/`, read from the models that refuse anything else. *Who chose it* says where a
+default comes from: the paper, its released code, or us; `mmdino show-config <experiment>` prints the same for what an
+experiment resolves to.
 """
 LIMITS = {"exclusiveMinimum": "> {}", "minimum": "≥ {}", "exclusiveMaximum": "< {}", "maximum": "≤ {}"}
 
