@@ -38,9 +38,9 @@ from mmdino.errors import UserError
 from mmdino.launch.resources import Resources
 from mmdino.launch.run import run_job
 
-command, folder, name, resources = json.loads(sys.argv[1])
+command, folder, name, resources, together = json.loads(sys.argv[1])
 try:
-    run_job(command, Path(folder), name, Resources(**resources))
+    run_job(command, Path(folder), name, Resources(**resources), Path(together) if together else None)
 except UserError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(getattr(error, "exit_code", 2))
@@ -51,7 +51,13 @@ class Run:
     """A run in a folder of its own: a training of ``steps`` steps of ``seconds`` each, and its submitters."""
 
     def __init__(
-        self, folder: Path, steps: int = 30, seconds: float = 0.05, command: list[str] | None = None, **resources
+        self,
+        folder: Path,
+        steps: int = 30,
+        seconds: float = 0.05,
+        command: list[str] | None = None,
+        together: Path | None = None,
+        **resources,
     ):
         self.folder = folder
         self.steps = steps
@@ -59,6 +65,7 @@ class Run:
         (folder / "training.py").write_text(TRAINING)
         self.command = command or [sys.executable, str(folder / "training.py"), str(folder), str(steps), str(seconds)]
         self.resources = {"cluster": "local", "memory_gb": 1, "minutes": 30, **resources}
+        self.together = str(together) if together else None
         self.submitters: list[subprocess.Popen] = []
 
     @property
@@ -73,7 +80,8 @@ class Run:
 
     def submitter(self) -> list[str]:
         """Return the command that submits the training and waits for it."""
-        return [sys.executable, "-c", SUBMITTER, json.dumps([self.command, str(self.jobs), JOB, self.resources])]
+        submission = [self.command, str(self.jobs), JOB, self.resources, self.together]
+        return [sys.executable, "-c", SUBMITTER, json.dumps(submission)]
 
     def submit(self, **environment: str) -> subprocess.Popen:
         submitter = subprocess.Popen(

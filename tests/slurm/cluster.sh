@@ -9,13 +9,13 @@ set -euo pipefail
 LAB=${LAB:-/tmp/mmdino-slurm}; GPUS=${GPUS:-2}; CPUS=${CPUS:-8}
 HOST=$(hostname -s)
 HERE=$(cd "$(dirname "$0")" && pwd)
-DAEMONS="munged mariadbd slurmdbd slurmctld slurmd"
+DAEMONS="munged mariadbd slurmdbd slurmctld slurmd"  # and slurmd-b, the second node, for tests that need one
 PACKAGES="slurm-wlm slurmdbd munge mariadb-server"
 SQL="mariadb --no-defaults --socket=$LAB/run/mysqld.sock --user=root"
 
 stop_with() { echo "Error: $1" >&2; exit 2; }
-pid_of() { cat "$LAB/run/$1.pid" 2>/dev/null || true; }
-alive() { local pid; pid=$(pid_of "$1"); [ -n "$pid" ] && [ "$(ps -o comm= -p "$pid" 2>/dev/null)" = "$1" ]; }
+pid_of() { case "$1" in slurmd) set -- "slurmd-$HOST" ;; slurmd-b) set -- "slurmd-$HOST-b" ;; esac; cat "$LAB/run/$1.pid" 2>/dev/null || true; }
+alive() { local pid; pid=$(pid_of "$1"); [ -n "$pid" ] && [ "$(ps -o comm= -p "$pid" 2>/dev/null)" = "${1%-b}" ]; }
 wait_for() { for _ in $(seq 150); do "$@" >/dev/null 2>&1 && return 0; sleep 0.2; done; stop_with "waited 30 s for: $*; see $LAB/log"; }
 
 install() {
@@ -73,6 +73,7 @@ start_slurmdbd() {
 
 start_slurmctld() { setsid slurmctld </dev/null >"$LAB/log/slurmctld.out" 2>&1; wait_for scontrol ping; }
 start_slurmd() { setsid slurmd -N "$HOST" </dev/null >"$LAB/log/slurmd.out" 2>&1; }
+start_slurmd-b() { setsid slurmd -N "$HOST-b" </dev/null >"$LAB/log/slurmd-b.out" 2>&1; }
 start_one() { alive "$1" || "start_$1"; }
 
 start() {
@@ -92,7 +93,7 @@ gone() { ! alive "$1"; }
 
 stop() {
   alive slurmctld && timeout 5 scancel --user=root 2>/dev/null && sleep 1
-  for daemon in slurmd slurmctld slurmdbd mariadbd munged; do
+  for daemon in slurmd-b slurmd slurmctld slurmdbd mariadbd munged; do
     if alive "$daemon"; then kill_one "$daemon"; echo "stopped $daemon"; fi
   done
   for name in slurm gres cgroup slurmdbd; do

@@ -1,61 +1,20 @@
 """A real training (tiny networks, the real loop and checkpoints) ends in the bytes of an undisturbed one."""
 
-import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
-from factories import tiny_study
 from jobs import Run
-from mmdino.tables import SPLITS, write_table
-from mmdino.training.log import TIMINGS
-from tiny import TINY_MM_DINOV2
+from studies import Study, log_of
 from waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
-WALLTIME_MINUTES = 2  # the shortest in which a slow machine also gets to train
+STEPS = 160
+SLURM = {"partition": "gpu", "account": "lab"}
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
-
-
-class Study:
-    """A tiny study on disk, of which ``mmdino train`` runs one arm."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        patients = tiny_study(folder)
-        write_table(SPLITS, patients.splits.reset_index(drop=True), folder / "splits.tsv")
-        (folder / "config" / "experiments").mkdir(parents=True)
-        shutil.copy(ROOT / "config" / "experiments" / "mm-dinov2.yaml", folder / "config" / "experiments")
-
-    def command(self, out: Path, steps: int) -> list[str]:
-        study = self.folder / "config" / "studies" / f"tiny-{steps}.yaml"
-        study.parent.mkdir(exist_ok=True)
-        content = {
-            "name": "tiny",
-            "title": "Tiny",
-            "cohorts": {"home": {"stage": "stripped", "path": "home"}},
-            "experiments": ["mm-dinov2"],
-            "methods": {"mm-dinov2": {**TINY_MM_DINOV2, "steps": steps, "evaluate_every": steps // 4}},
-        }
-        study.write_text(yaml.safe_dump(content))
-        files = [f"--slices={self.folder / 'slices' / name}" for name in ("home", "away")]
-        run = ["--experiment=mm-dinov2", "--seed=0", f"--splits={self.folder / 'splits.tsv'}", f"--out={out}"]
-        return ["mmdino", "train", f"--study={study}", *run, *files]
-
-    def undisturbed(self, steps: int) -> Path:
-        """Return the folder of a run of that many steps that nobody disturbed."""
-        out = self.folder / f"undisturbed-{steps}"
-        if not (out / "run.json").exists():
-            subprocess.run([sys.executable, "-m", *self.command(out, steps)], check=True)
-        return out
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +24,13 @@ def study(tmp_path_factory):
 
 @pytest.fixture
 def start(cluster, study, tmp_path):
+    """Return a function that starts a training whose steps take at least ``slow`` seconds."""
     submitters = []
 
-    def start(steps, **options):
-        slurm = {"partition": "gpu", "account": "lab", **options.pop("slurm", {})}
-        command = study.command(tmp_path / "run", steps)
-        run = Run(tmp_path / "run", command=command, cluster="slurm", slurm=slurm, memory_gb=2, **options)
+    def start(name, slow, slurm=None, **options):
+        command = study.command(tmp_path / name, STEPS, slow=slow)
+        options = {"cluster": "slurm", "memory_gb": 2, "slurm": {**SLURM, **(slurm or {})}, **options}
+        run = Run(tmp_path / name, command=command, **options)
         submitters.append(run.submit())
         return run, submitters[-1]
 
@@ -79,55 +39,47 @@ def start(cluster, study, tmp_path):
         submitter.kill()
 
 
-def steps_of(folder):
-    path = folder / "log.jsonl"
-    return [json.loads(line)["step"] for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def without_timings(folder):
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name not in TIMINGS} for line in lines]
+def finish(submitter, seconds=900):
+    _, said = submitter.communicate(timeout=seconds)
+    return submitter.returncode, said
 
 
 def same_bytes(folder, other):
     assert (folder / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
-    assert without_timings(folder) == without_timings(other)
+    assert log_of(folder) == log_of(other)
 
 
 def log(run):
     return "".join(path.read_text() for path in run.jobs.glob("*_log.err"))
 
 
-def training_process(run):
-    """Return the number of the process that trains into the run's folder."""
-    processes = psutil.process_iter(["cmdline"])
-    wanted = {"mmdino", "train", f"--out={run.folder}"}
-    return next(process.pid for process in processes if wanted <= set(process.info["cmdline"] or ()))
+def processes_of(run):
+    """Return the processes that train into the run's folder, the first started first."""
+    wanted = {"train", f"--out={run.folder}"}
+    found = [process for process in psutil.process_iter(["cmdline"]) if wanted <= set(process.info["cmdline"] or ())]
+    return sorted(found, key=psutil.Process.create_time)
 
 
-def test_walltime_reached_twice(study, start):
-    seconds = json.loads((study.undisturbed(40) / "run.json").read_text())["wall_seconds"]
-    steps = 4 * int(100 * WALLTIME_MINUTES / (seconds / 40) / 4)
-    run, submitter = start(steps, minutes=WALLTIME_MINUTES, slurm={"signal_delay_s": 20})
-    _, said = submitter.communicate(timeout=1500)
-    assert submitter.returncode == 0, said
-    assert log(run).count("by SIGTERM, with a checkpoint") >= 2
-    assert said.count("was submitted;") == 1
-    same_bytes(run.folder, study.undisturbed(steps))
+def underway(run):
+    wait_until(lambda: 10 < len(log_of(run.folder)) < STEPS - 10, 120)
 
 
-@pytest.mark.parametrize("fault", ["requeue", "kill"])
-def test_requeue_and_sigkill(cluster, study, start, fault):
-    run, submitter = start(200)
-    wait_until(lambda: 10 < len(steps_of(run.folder)) < 190, 120)
-    if fault == "requeue":
-        cluster.ask("scontrol", "requeue", run.record["job_id"])
-    else:
-        os.kill(training_process(run), signal.SIGKILL)
-    _, said = submitter.communicate(timeout=300)
-    assert submitter.returncode == 0, said
-    assert said.count("was submitted;") == (1 if fault == "requeue" else 2)
-    same_bytes(run.folder, study.undisturbed(200))
+def test_walltime_twice_requeue_and_sigkill(cluster, study, start):
+    # SLURM warns 20 to 50 s before the end of two minutes: it takes three jobs to take 160 steps of 1.2 s.
+    late, on_time = start("walltime", slow=1.2, minutes=2, slurm={"signal_delay_s": 20})
+    requeued, after_requeue = start("requeued", slow=0.2)
+    killed, after_kill = start("killed", slow=0.2)
+    underway(requeued)
+    cluster.ask("scontrol", "requeue", requeued.record["job_id"])
+    underway(killed)
+    processes_of(killed)[0].kill()
+    undisturbed = study.undisturbed(STEPS)
+    for run, submitter, submissions in ((requeued, after_requeue, 1), (killed, after_kill, 2), (late, on_time, 1)):
+        code, said = finish(submitter)
+        assert code == 0, said
+        assert said.count("was submitted;") == submissions, said
+        same_bytes(run.folder, undisturbed)
+    assert log(late).count("by SIGTERM, with a checkpoint") >= 2
 
 
 @pytest.fixture
@@ -141,18 +93,47 @@ def small_disk(tmp_path):
 
 
 def test_disk_full_while_a_checkpoint_is_written(cluster, study, tmp_path, small_disk):
-    command = study.command(small_disk / "run", 200)
-    run = Run(
-        tmp_path / "run", command=command, cluster="slurm", slurm={"partition": "gpu", "account": "lab"}, memory_gb=2
-    )
+    command = study.command(small_disk / "run", STEPS)
+    run = Run(tmp_path / "run", command=command, cluster="slurm", slurm=SLURM, memory_gb=2)
     (small_disk / "filler").write_bytes(bytes(4_000_000))
-    first = run.submit()
-    _, said = first.communicate(timeout=300)
-    assert first.returncode == 2, said
+    code, said = finish(run.submit())
+    assert code == 2, said
     assert "no space is left on the disk" in said
     assert "Traceback" not in said
     (small_disk / "filler").unlink()
-    second = run.submit()
-    _, said = second.communicate(timeout=300)
-    assert second.returncode == 0, said
-    same_bytes(small_disk / "run", study.undisturbed(200))
+    code, said = finish(run.submit())
+    assert code == 0, said
+    same_bytes(small_disk / "run", study.undisturbed(STEPS))
+
+
+@pytest.fixture
+def second_node(cluster):
+    """A second node of the cluster, on this machine."""
+    cluster.daemon("start-one", "slurmd-b")
+    cluster.ask("scontrol", "update", "partitionname=pair", "state=up")
+    wait_until(lambda: cluster.ask("sinfo", "--noheader", "--format=%T", "--partition=pair") == "idle", 60)
+    yield
+    cluster.daemon("kill-one", "slurmd-b")
+
+
+def test_two_nodes_train_as_one_and_go_on_after_a_warning(cluster, second_node, study, start):
+    run, submitter = start("nodes", slow=0.2, nodes=2, cpus=1, slurm={"partition": "pair"})
+    underway(run)
+    assert len(processes_of(run)) == 2
+    cluster.ask("scancel", "--signal=USR2", run.record["job_id"])
+    code, said = finish(submitter)
+    assert code == 0, said
+    assert said.count("was submitted;") == 1
+    assert log(run).count("by SIGTERM, with a checkpoint") == 2  # each node's
+    for ours, theirs in zip(log_of(run.folder), log_of(study.undisturbed(STEPS)), strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.02)
+
+
+def test_a_node_that_loses_its_process_ends_the_job_which_is_submitted_again(cluster, second_node, start):
+    run, submitter = start("lost", slow=0.2, nodes=2, cpus=1, slurm={"partition": "pair"})
+    underway(run)
+    os.kill(processes_of(run)[-1].pid, signal.SIGKILL)
+    code, said = finish(submitter)
+    assert code == 0, said
+    assert said.count("was submitted;") == 2
+    assert "was killed (FAILED); submitting it again" in said

@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from mmdino.config import load_study
-from mmdino.config.environment import keep_caches_in, use_this_python
+from mmdino.config.environment import keep_caches_in, require_writable, use_this_python
 from mmdino.errors import UserError
 
 use_this_python()
@@ -16,6 +16,7 @@ keep_caches_in(config["caches"])
 STUDY_FILE = f"config/studies/{config['study']}.yaml"
 
 try:
+    require_writable(config["results"])
     LOADED = load_study(STUDY_FILE)
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -96,8 +97,8 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-def submission(name):
-    """Return the beginning of the command of a job that goes through `mmdino submit`.
+def submission(name, nodes=1):
+    """Return the beginning of the command of a job that goes through `mmdino submit`; those that start together are one array.
 
     `submit` itself sees to jobs that were killed, hence no retries. Where jobs run is part of the command and no param:
     the same study finished elsewhere stays finished.
@@ -105,7 +106,7 @@ def submission(name):
     return (
         f"python -m mmdino submit --cluster {config['cluster']} --gpus {config['gpus']}"
         f" {shlex.join(f'--slurm={pair}' for pair in config['slurm'])}"
-        f" --cpus {config['cpus']} --name {name}"
+        f" --cpus {config['cpus']} --nodes {nodes} --name {name} --together {shlex.quote(f'{RESULTS}/jobs')}"
         " --jobs {params.jobs:q}"
         " --memory-gb $(({resources.mem_mb} / 1000)) --minutes {resources.runtime} --"
     )

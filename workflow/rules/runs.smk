@@ -5,9 +5,10 @@ RUN_INPUT = {
 }
 
 
-# `submit` itself sees to jobs that were killed, hence no retries. `submitted` counts the jobs in the queue for profiles/slurm.
+# `submit` itself sees to jobs that were killed, hence no retries. `max_jobs` counts those in the queue for profiles/slurm.
 # `update`: Snakemake leaves outputs alone before a rule starts, since a job may have ended well after Snakemake was killed.
 SUBMIT = submission("{wildcards.experiment}-{wildcards.seed}")
+TRAIN = submission("{wildcards.experiment}-{wildcards.seed}", config["nodes"])
 SEARCH = submission("{wildcards.experiment}-tune")
 
 
@@ -26,14 +27,14 @@ rule train:
     resources:
         mem_mb=6000,
         runtime=720,
-        submitted=1,
+        max_jobs=1,
     params:
         study=STUDY_FILE,
         jobs=f"{RUN}/jobs/train",
         slices=options("slices"),
         settings=lambda w: LOADED.resolved(w.experiment),
     shell:
-        f"{SUBMIT} train --workers {config['workers']} --processes {max(1, int(config['gpus']))}"
+        f"{TRAIN} train --workers {config['workers']} --processes {max(1, int(config['gpus']))}"
         ' --study "{params.study}" --experiment {wildcards.experiment} --seed {wildcards.seed}'
         ' {params.slices:q} --splits "{input.splits}" --out "$(dirname "{output.record}")" > "{log}" 2>&1'
 
@@ -54,7 +55,7 @@ rule predict:
     resources:
         mem_mb=6000,
         runtime=240,
-        submitted=1,
+        max_jobs=1,
     params:
         study=STUDY_FILE,
         jobs=f"{RUN}/jobs/predict",
@@ -99,7 +100,7 @@ rule tune_experiment:
     resources:
         mem_mb=6000,
         runtime=2880,
-        submitted=1,
+        max_jobs=1,
     params:
         study=STUDY_FILE,
         jobs=f"{RESULTS}/tuning/{{experiment}}/jobs",

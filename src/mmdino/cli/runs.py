@@ -94,7 +94,11 @@ def submit(
     gpus: Annotated[int, typer.Option("--gpus", min=0)] = 0,
     memory_gb: Annotated[int, typer.Option("--memory-gb", min=1)] = 6,
     minutes: Annotated[int, typer.Option("--minutes", min=1)] = 720,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, help="That train together, each with its GPUs.")] = 1,
     slurm: Annotated[list[str], typer.Option("--slurm", help="An option of sbatch, e.g. partition=gpu; repeat.")] = [],  # noqa: B006
+    together: Annotated[
+        Path | None, typer.Option("--together", help="A folder of job arrays: jobs that start together go in as one.")
+    ] = None,
 ) -> None:
     """Run another verb as a job and wait for it: mmdino submit --name … --jobs … -- train --study … ."""
     from mmdino.launch.resources import Resources
@@ -104,8 +108,10 @@ def submit(
     wrong = [pair for pair in pairs if not pair[1]]
     if wrong:
         raise UserError(f"mmdino submit: --slurm takes name=value, and not '{wrong[0][0]}'")
-    resources = Resources(cluster, cpus, gpus, memory_gb, minutes, {key: value for key, _, value in pairs})
-    run_job(["mmdino", *context.args], jobs, name, resources)
+    if nodes > 1 and cluster != "slurm":
+        raise UserError("mmdino submit: --nodes needs --cluster slurm; this machine is one node")
+    resources = Resources(cluster, cpus, gpus, memory_gb, minutes, nodes, {key: value for key, _, value in pairs})
+    run_job(["mmdino", *context.args], jobs, name, resources, together)
 
 
 @verbs.command(rich_help_panel=PANEL)

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from mmdino.errors import UserError
 from mmdino.files import content_key
 
 PACKAGE = Path(__file__).parents[1]
@@ -36,6 +37,24 @@ def keep_caches_in(folder: str) -> None:
     if folder:
         for name, below in CACHES.items():
             os.environ.setdefault(name, str(Path(folder).absolute() / below))
+
+
+def require_writable(folder: Path | str, what: str = "results") -> None:
+    """Refuse a folder before anything is queued that cannot be written or made, or whose file system is not there.
+
+    Raises:
+        UserError: naming the folder and what to do.
+    """
+    path = Path(folder).absolute()
+    there = path if path.exists() else path.parent
+    if not there.is_dir():
+        raise UserError(
+            f"{path}: there is no folder {there}; make it, mount its file system, or point {what} (config/config.yaml) elsewhere"
+        )
+    if not os.access(there, os.W_OK):
+        raise UserError(
+            f"{path}: {there} cannot be written; give yourself write permission or point {what} (config/config.yaml) elsewhere"
+        )
 
 
 def code_key(folder: str, leave_out: str = "") -> str:

@@ -14,9 +14,10 @@ from mmdino.errors import UserError
 from mmdino.files import read_json, write_json
 from mmdino.launch.gpus import leased
 from mmdino.launch.owner import lock
-from mmdino.launch.queue import job_alive
+from mmdino.launch.queue import job_alive, this_job
 
 AGAIN = 75  # EX_TEMPFAIL: stopped with a checkpoint; the same command goes on from there
+ENDINGS = (0, 2)  # done, and what a person must mend (UserError)
 STALLS = 3  # how often a job may be stopped before it wrote any checkpoint
 WARNED = signal.SIGUSR2  # SLURM's word that the walltime ends or that a preemption comes (submitit asks for it)
 # glibc otherwise gives every large tensor back to the system and asks for it again: up to half of a CPU training's time.
@@ -52,12 +53,16 @@ class Command:
         """Run the command, and leave the process by the command's exit code, so that the scheduler knows it too."""
         for number in (WARNED, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        if _node() > 0:
+            return self._assist()
         try:
             with lock(self.folder / "running.lock", f"the run of {self.folder}", job_alive):
                 code = self._run()
-                while code == AGAIN and not self._told:  # somebody stopped the command and not the job
+                while (
+                    code == AGAIN and not self._told and _nodes() == 1
+                ):  # somebody, or itself, stopped the command alone
                     code = self._run()
-                stopped = self._told and (code == AGAIN or code < 0) and not self._stalled(code)
+                stopped = (code == AGAIN or (self._told and code < 0)) and not self._stalled(code)
         except UserError as error:
             code, stopped = 2, False
             print(f"Error: {error}", file=sys.stderr)
@@ -66,12 +71,21 @@ class Command:
         if code < 0:
             print(f"Error: the command was killed by {signal.Signals(-code).name}", file=sys.stderr)
             _exit(128 - code)
-        write_json(outcome_file(self.folder, _job_id()), {"exit_code": code})
+        if code in ENDINGS or _nodes() == 1:  # of several nodes one may have failed because another one was killed
+            write_json(outcome_file(self.folder, _job_id()), {"exit_code": code})
         if code:
             _exit(code)
         return code
 
-    def _run(self) -> int:
+    def _assist(self) -> int:
+        """Run this node's part of a command that works on several; the first one's tells how it ended."""
+        code = self._run(until=outcome_file(self.folder, _job_id()))
+        if code:
+            _exit(code if code > 0 else 128 - code)
+        return code
+
+    def _run(self, until: Path | None = None) -> int:
+        """Run the command, and end it where a file appears that says that the first node's failed."""
         threads = os.environ.get("SLURM_CPUS_PER_TASK", str(self.cpus))
         environment = {**os.environ, **KEEP_MEMORY, **dict.fromkeys(THREADS, threads)}
         with leased(0 if _on_slurm() else self.gpus, self.among, lambda: bool(self._told)) as devices:
@@ -80,6 +94,10 @@ class Command:
             self._child = subprocess.Popen(program(self.command), env=environment, preexec_fn=_as_a_child)
             if self._told:  # while it was being started
                 self._child.terminate()
+            while until is not None and self._child.poll() is None:
+                if until.exists() and read_json(until)["exit_code"]:
+                    self._child.terminate()
+                time.sleep(1)
             return self._child.wait()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -103,7 +121,7 @@ class Command:
         return True
 
     def _come_back(self) -> None:
-        if WARNED not in self._told and _on_slurm():
+        if self._told and WARNED not in self._told and _on_slurm():
             # scancel, scontrol requeue, a preemption without a warning: SLURM alone knows whether the job comes back, and
             # kills it within seconds. Another requeue from here would bring a cancelled job back to life.
             time.sleep(600)
@@ -125,7 +143,16 @@ def _on_slurm() -> bool:
 
 
 def _job_id() -> str:
-    return os.environ["SLURM_JOB_ID" if _on_slurm() else "SUBMITIT_LOCAL_JOB_ID"]
+    return this_job() or "" if _on_slurm() else os.environ["SUBMITIT_LOCAL_JOB_ID"]
+
+
+def _node() -> int:
+    """Return which of the nodes that work on the command this is (``executor`` names them as ``torchrun`` does)."""
+    return int(os.environ.get("GROUP_RANK", "0"))
+
+
+def _nodes() -> int:
+    return int(os.environ.get("GROUP_WORLD_SIZE", "1"))
 
 
 def _as_a_child() -> None:

@@ -14,7 +14,9 @@ from typing import Literal
 
 import yaml
 
+from mmdino.config.environment import require_writable
 from mmdino.config.study import LoadedStudy
+from mmdino.errors import UserError
 
 SECONDS = 15  # for one answer of SLURM's; a controller that is down would let one wait for minutes
 FREE_GB = 20  # below that a study's checkpoints and derivatives hardly fit
@@ -72,12 +74,15 @@ def _torch() -> Iterator[Finding]:
 
 def _disks(results: Path) -> Iterator[Finding]:
     scratch = Path(os.environ.get("SCRATCH") or os.environ.get("TMPDIR") or tempfile.gettempdir())
-    for what, path in (("results", results.absolute()), ("scratch", scratch)):
-        there = next(folder for folder in (path, *path.parents) if folder.exists())
+    for what, path in (("results", results), ("scratch", scratch)):
+        try:
+            require_writable(path, what)
+        except UserError as error:
+            yield Finding("STOP", what, str(error))
+            continue
+        there = path if path.exists() else path.parent
         free = shutil.disk_usage(there).free / 1024**3
-        if not os.access(there, os.W_OK) or os.statvfs(there).f_flag & os.ST_RDONLY:
-            yield Finding("STOP", what, f"{there} cannot be written; point `results` in config/config.yaml elsewhere")
-        elif free < FREE_GB:
+        if free < FREE_GB:
             yield Finding("note", what, f"{there}: {free:.1f} GB free, which may be too little")
         else:
             yield Finding("ok", what, f"{there}: {free:.0f} GB free")
@@ -151,14 +156,38 @@ def _profile(path: Path) -> Iterator[Finding]:
     if "CHANGE_ME" in "".join(line.split("#")[0] for line in text.splitlines()):
         yield Finding("STOP", "profile", f"{path}: put your account and partition in the place of CHANGE_ME")
         return
-    pairs = [str(item).split("=", 1) for item in yaml.safe_load(text).get("default-resources", []) if "=" in str(item)]
-    partition = dict(pairs).get("slurm_partition", "").strip("\"'")
-    known = _ask("sinfo", "--noheader", "--format=%R")
-    if known.ok and partition and partition not in known.said.split():
-        names = ", ".join(sorted(set(known.said.split())))
-        yield Finding("STOP", "profile", f"{path}: this cluster has no partition '{partition}'; it has {names}")
-    else:
+    named = _named(yaml.safe_load(text))
+    mine = (
+        "sacctmgr",
+        "--noheader",
+        "--parsable2",
+        "show",
+        "associations",
+        f"user={getpass.getuser()}",
+        "format=account",
+    )
+    known = {"partition": _ask("sinfo", "--noheader", "--format=%R"), "account": _ask(*mine)}
+    wrong = [
+        f"{what} '{name}'; you may use {', '.join(sorted(set(known[what].said.split())))}"
+        for what, name in named
+        if known[what].ok and known[what].said and name not in known[what].said.split()
+    ]
+    for said in wrong:
+        yield Finding("STOP", "profile", f"{path}: there is no {said}")
+    if not wrong:
         yield Finding("ok", "profile", str(path))
+
+
+def _named(profile: dict) -> list[tuple[str, str]]:
+    """Return each partition and account that the profile names: of Snakemake's own jobs, and of ours."""
+    items = [str(item) for item in profile.get("default-resources", [])]
+    for item in profile.get("config", []):
+        key, _, value = str(item).partition("=")
+        items += yaml.safe_load(value) if key == "slurm" else []
+    pairs = [item.partition("=") for item in items]
+    lists = [(key.removeprefix("slurm_"), value.strip("\"'").split(",")) for key, _, value in pairs]
+    named = [(key, name) for key, names in lists if key in ("partition", "account") for name in names if name]
+    return list(dict.fromkeys(named))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import psutil
 
 from mmdino.errors import UserError
 from mmdino.files import read_json, write_json
+from mmdino.launch.queue import this_job
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Owner:
     @classmethod
     def me(cls) -> "Owner":
         """Return this process."""
-        return cls.of(os.getpid(), os.environ.get("SLURM_JOB_ID"))
+        return cls.of(os.getpid(), this_job())
 
     @classmethod
     def of(cls, pid: int, job: str | None = None) -> "Owner":
@@ -88,7 +89,6 @@ def lock(path: Path, what: str, job_alive: JobAlive) -> Iterator[None]:
 
 def _take(path: Path, me: Owner) -> bool:
     """Create the lock, complete from its first moment: a hard link is made whole or not at all, on NFS too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     mine = path.with_name(f".{path.name}-{me.host}-{me.pid}")
     write_json(mine, asdict(me))
     try:

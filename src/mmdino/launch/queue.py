@@ -60,6 +60,12 @@ def jobs(max_age: float) -> Answer:
     return answer
 
 
+def this_job() -> str | None:
+    """Return the id of the SLURM job that this process belongs to, as ``squeue`` and ``scontrol`` name it."""
+    array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{index}" if array else os.environ.get("SLURM_JOB_ID")
+
+
 def job_alive(job_id: str) -> bool | None:
     """Whether a job still waits or runs; None where SLURM does not answer."""
     found = jobs(2).jobs

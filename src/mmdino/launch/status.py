@@ -12,10 +12,9 @@ from rich.table import Table
 
 from mmdino.config.study import LoadedStudy
 from mmdino.errors import UserError
-from mmdino.files import read_json
 from mmdino.launch import queue, words
 from mmdino.launch.executor import log_files
-from mmdino.launch.run import Submission, is_alive_here
+from mmdino.launch.submission import Submission, is_alive_here, stored
 
 STEPS = ("predict", "train")  # the latest first
 TAIL_BYTES = 20_000
@@ -120,14 +119,14 @@ def _read_job(row: Row, folder: Path, step: str, job: Submission, answer: queue.
 
 def _submissions(folder: Path) -> Iterator[tuple[str, Submission]]:
     for step in STEPS:
-        path = folder / "jobs" / step / "job.json"
-        if path.exists():
-            yield step, Submission(**read_json(path))
+        job = stored(folder / "jobs" / step)
+        if job is not None:
+            yield step, job
 
 
 def _numbers(folder: Path) -> list[str]:
     """Return the ids of all SLURM jobs that a run had."""
-    return [path.name.split("_")[0] for path in folder.glob("jobs/*/*_submission.sh")]
+    return [path.name.removesuffix("_submission.sh") for path in folder.glob("jobs/*/*_submission.sh")]
 
 
 def _read_progress(row: Row, folder: Path, settings: Any) -> None:
@@ -167,7 +166,7 @@ def _last_error(jobs: Path, job_id: str) -> str:
 def _gpu_hours(numbers: Sequence[str]) -> dict[str, float]:
     """Return the GPU hours of each job, all of its attempts together; nothing where accounting does not answer."""
     try:
-        said = queue.sacct(numbers, "JobIDRaw,ElapsedRaw,AllocTRES", "--duplicates")
+        said = queue.sacct(numbers, "JobID,ElapsedRaw,AllocTRES", "--duplicates")
     except (OSError, subprocess.SubprocessError):
         return {}
     hours: dict[str, float] = {}

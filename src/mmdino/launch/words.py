@@ -2,19 +2,22 @@
 
 import re
 
-# Refusals that pass: limits on how much may be queued at once, and a controller that does not answer.
-PASSING = (
+# Refusals that pass: limits on how much may be queued at once,
+LIMITS = (
     "AssocMaxSubmitJobLimit",
     "QOSMaxSubmitJob",
     "QOSGrpSubmitJobs",
     "AssocGrpSubmitJobs",
     "MaxSubmitJobs",
     "job submit limit",
+    "temporarily unable to accept job",
+)
+# and a controller that does not answer, so that it may have taken the job all the same.
+NO_ANSWER = (
     "Unable to contact slurm controller",
     "Socket timed out",
     "Connection refused",
     "Connection timed out",
-    "temporarily unable to accept job",
     "Zero Bytes were transmitted",
     "Transport endpoint",
     "Resource temporarily unavailable",
@@ -60,7 +63,12 @@ WAITING = {
 
 def passes(said: str) -> bool:
     """Whether a refusal of ``sbatch`` may be over in a while."""
-    return any(word.lower() in said.lower() for word in PASSING)
+    return no_answer(said) or any(word.lower() in said.lower() for word in LIMITS)
+
+
+def no_answer(said: str) -> bool:
+    """Whether ``sbatch`` had no answer from the controller."""
+    return any(word.lower() in said.lower() for word in NO_ANSWER)
 
 
 def last_words(said: str) -> str:

@@ -18,6 +18,7 @@ from mmdino.training.device import best_device
 from mmdino.training.finite import require_finite
 from mmdino.training.interrupt import Interrupt
 from mmdino.training.log import Log
+from mmdino.training.memory import fallback
 from mmdino.training.precision import Precision
 from mmdino.training.record import Clock, record
 from mmdino.training.selection import Best
@@ -131,6 +132,7 @@ def _finish(
         "best": best.found,
         "selected_by": method.select_by,
         "trainable_parameters": trained,
+        "memory_fallback": fallback(run.folder),
     }
     with atomic(run.folder / "model.safetensors") as temporary:
         shutil.copyfile(checkpoints.best, temporary)

@@ -34,9 +34,11 @@ def write(path, text):
     path.chmod(0o755)
 
 
-def profile(tmp_path, partition="gpu"):
+def profile(tmp_path, partition="gpu", account="lab"):
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump({"default-resources": [f"slurm_partition={partition}"]}))
+    options = yaml.safe_dump([f"account={account}", "partition=gpu"], default_flow_style=True).strip()
+    settings = {"default-resources": [f"slurm_partition={partition}"], "config": ["cluster=slurm", f"slurm={options}"]}
+    path.write_text(yaml.safe_dump(settings))
     return path
 
 
@@ -59,13 +61,21 @@ def test_a_cluster_that_is_up_stops_nothing(loaded, tmp_path, bin):
     ("answer", "partition", "what", "said"),
     [
         ("echo 'Unable to contact slurm controller' >&2; exit 1", "gpu", "SLURM", "does not answer: Unable to contact"),
-        (UP, "gpuu", "profile", "no partition 'gpuu'; it has gpu"),
+        (UP, "gpuu", "profile", "no partition 'gpuu'; you may use gpu"),
         (UP, "CHANGE_ME", "profile", "in the place of CHANGE_ME"),
     ],
 )
 def test_what_would_stop_a_study_on_slurm_is_said(loaded, tmp_path, bin, answer, partition, what, said):
     write(bin / "sinfo", SINFO.format(answer=answer))
     assert said in stops(examine(loaded, tmp_path, "slurm", profile(tmp_path, partition)))[what]
+
+
+def test_an_account_that_is_not_mine_is_said(loaded, tmp_path, bin):
+    write(bin / "sinfo", SINFO.format(answer=UP))
+    write(bin / "sacctmgr", "#!/bin/sh\ncase $* in *maxsubmitjobs*) ;; *) echo lab ;; esac\n")
+    assert stops(examine(loaded, tmp_path, "slurm", profile(tmp_path))) == {}
+    said = stops(examine(loaded, tmp_path, "slurm", profile(tmp_path, account="theirs")))["profile"]
+    assert "there is no account 'theirs'; you may use lab" in said
 
 
 def test_no_slurm_stops_the_slurm_profile_alone(loaded, tmp_path, bin):

@@ -8,7 +8,7 @@ from rich.console import Console
 from mmdino.config import load_study
 from mmdino.errors import UserError
 from mmdino.launch import queue, status
-from mmdino.launch.run import Submission
+from mmdino.launch.submission import Submission
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def write_run(results, name, files=(), log=(), job=None, step="train", said=""):
 
 
 def slurm_job(number, outcome=None):
-    return Submission("slurm", f"mmdino-{number}", ["mmdino", "train"], number, None, time.time(), outcome)
+    return Submission("slurm", ["mmdino", "train"], f"mmdino-{number}", None, number, None, time.time(), outcome)
 
 
 @pytest.fixture

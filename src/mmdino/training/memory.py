@@ -1,0 +1,62 @@
+"""A batch that a GPU's memory does not hold: from then on it goes through the network in smaller parts, and the run says so."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmdino.errors import UserError
+from mmdino.files import read_json, write_json
+from mmdino.methods.base import Run
+from mmdino.training.interrupt import Preempted
+
+FILE = "memory.json"
+
+
+def fallback(run_folder: Path) -> dict[str, Any] | None:
+    """Return in how many parts (``accumulate``) a batch is passed instead of those asked for, and why; None: it fits.
+
+    It lies beside the checkpoints, and goes with them when the run is done.
+    """
+    path = _path(run_folder)
+    return read_json(path) if path.exists() else None
+
+
+def as_it_fits(run: Run) -> Run:
+    """Return the run with ``accumulate`` as an earlier start found it to fit. Batch and losses stay the whole batch's."""
+    found = fallback(run.folder)
+    if found is None:
+        return run
+    return replace(run, settings=run.settings.model_copy(update={"accumulate": found["accumulate"]}))
+
+
+def take_smaller_parts(run: Run, asked: int, error: Exception) -> Preempted:
+    """Write down that the next start passes a batch in twice as many parts, and return what ends this one.
+
+    Args:
+        run: as it was trained.
+        asked: ``accumulate`` of the settings.
+        error: torch's.
+
+    Raises:
+        UserError: the method cannot pass a batch in parts, or one part is a single patient already.
+    """
+    parts, batch = getattr(run.settings, "accumulate", None), getattr(run.settings, "batch", 1)
+    if parts is None or parts >= batch:
+        raise UserError(
+            f"training: the GPU's memory does not hold {'the batch' if parts is None else 'one patient'} "
+            f"({_first_line(error)}); lower `batch` or the crops, take `precision: auto`, or ask for a larger GPU"
+        )
+    smaller = min(2 * parts, batch)
+    write_json(_path(run.folder), {"accumulate": smaller, "asked": asked, "reason": _first_line(error)})
+    return Preempted(
+        f"the GPU's memory ran out ({_first_line(error)}); the same command goes on from the last checkpoint with the batch in "
+        f"{smaller} parts instead of {parts}"
+    )
+
+
+def _path(run_folder: Path) -> Path:
+    return run_folder / "checkpoints" / FILE
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
