@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmdino.tables import SEQUENCES
+
 FOLDER = Path(os.environ.get("MMDINO_FIXTURES", Path(__file__).parents[2].parent / "shared" / "fixtures"))
 PAPERS_ORDER = ("t2", "t1", "t1c", "flair")
 
@@ -33,10 +35,17 @@ def sequences_of(path: Path, data: np.lib.npyio.NpzFile, channels: int) -> tuple
     """Return the sequences of a file in their order: as it says, or its name, else the first of the paper's order."""
     if "mri_sequences" in data:
         return tuple(str(name) for name in data["mri_sequences"])
+    if "seq_idx_map" in data:
+        return tuple(SEQUENCES[number] for number in data["seq_idx_map"])
     named = re.search(r"_((?:t1c|t1|t2|flair)(?:-(?:t1c|t1|t2|flair))*)$", path.stem)
     return tuple(named[1].split("-")) if named else PAPERS_ORDER[:channels]
 
 
-def heads_of(data: np.lib.npyio.NpzFile) -> int | None:
-    """Return the number of attention heads, where the file says it."""
-    return int(data["heads"]) if "heads" in data else None
+def heads_of(data: np.lib.npyio.NpzFile, dim: int, error: Callable[[int], float]) -> int:
+    """Return the number of attention heads: as the file says, else the one whose ``error`` is least.
+
+    No tensor tells it, and with another number the same tensors compute something else altogether.
+    """
+    if "heads" in data:
+        return int(data["heads"])
+    return min((heads for heads in range(1, dim // 8 + 1) if dim % heads == 0), key=error)

@@ -22,14 +22,14 @@ def close(ours, theirs, name, atol=1e-5):
     np.testing.assert_allclose(np.asarray(ours), theirs, atol=atol, rtol=1e-5, err_msg=name)
 
 
-def network(data, who, sequences, imgwise):
+def network(data, who, sequences, imgwise, heads):
     state = {name.split(".", 1)[1]: torch.from_numpy(data[name]) for name in data.files if name.startswith(f"{who}.")}
     parts = {
         part: {name.removeprefix(f"{part}."): value for name, value in state.items() if name.startswith(f"{part}.")}
         for part in ("backbone", "dino_head")
     }
     embedding = "mri_seq_embed.weight" in parts["backbone"]
-    backbone = from_reference(parts["backbone"], sequences, imgwise, embedding, heads_of(data))
+    backbone = from_reference(parts["backbone"], sequences, imgwise, embedding, heads)
     sizes = parts["dino_head"]
     hidden, bottleneck = sizes["mlp.0.bias"].shape[0], sizes["mlp.4.bias"].shape[0]
     head = ProjectionHead(backbone.shape.dim, len(sizes["last_layer.weight_v"]), hidden, bottleneck)
@@ -55,13 +55,28 @@ def the_batch(data, sequences):
     )
 
 
+def start(path, data, sequences):
+    """Return student and teacher before the first step; the teacher's centre after it tells how many heads they have."""
+
+    def networks(heads):
+        return [network(data, who, sequences, "imgwise0" not in path.stem, heads) for who in ("student0", "teacher0")]
+
+    @torch.no_grad()
+    def error(heads):
+        teacher, crops = networks(heads)[1], torch.from_numpy(data["in.collated_global_crops"])
+        scores = teacher.scores(teacher.look(crops, sequences).cls)
+        return np.abs(0.1 * scores.mean(0).numpy() - data["dino_center2"]).max()
+
+    return networks(heads_of(data, data["student0.backbone.cls_token"].shape[-1], error))
+
+
 @each("step_*.npz")
 def test_two_steps_match(path):
     data = np.load(path)
     named = re.search(r"_dp(\d+)", path.stem)
     drop_path = int(named[1]) / 10 if named else 0.0
     sequences = sequences_of(path, data, data["in.collated_global_crops"].shape[1])
-    student, teacher = (network(data, who, sequences, "imgwise0" not in path.stem) for who in ("student0", "teacher0"))
+    student, teacher = start(path, data, sequences)
     batch = the_batch(data, sequences)
     settings = Settings(
         sequences=list(sequences),

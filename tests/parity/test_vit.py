@@ -18,7 +18,16 @@ def test_every_token_of_every_mask_matches(path):
     images = {name[1:]: torch.from_numpy(data[name]) for name in data.files if re.fullmatch(r"x\d+", name)}
     sequences = sequences_of(path, data, next(iter(images.values())).shape[1])
     imgwise, embedding = "imgwise0" not in path.stem, "seqemb0" not in path.stem
-    model = from_reference(state, sequences, imgwise, embedding, heads_of(data)).eval()
+
+    def build(heads):
+        return from_reference(state, sequences, imgwise, embedding, heads).eval()
+
+    def error(heads):
+        size, unmasked = next((size, data[f"cls{size}.none"]) for size in images if f"cls{size}.none" in data)
+        return np.abs(build(heads)(images[size], sequences).cls.numpy() - unmasked).max()
+
+    with torch.no_grad():
+        model = build(heads_of(data, state["cls_token"].shape[-1], error))
     ours = {}
     for name in data.files:
         found = re.fullmatch(r"cls(\d+)\.(\w+)", name)

@@ -78,6 +78,13 @@ class Trainable(ABC):
     def losses(self, batch: Any, step: int) -> dict[str, Tensor]:
         """Return named scalars; ``loss`` is what is optimised, and the others are logged."""
 
+    def draws(self, step: int) -> int:
+        """Return the counter that seeds what is drawn within ``step`` (drop-path)."""
+        return step
+
+    def resumed(self, step: int) -> None:  # noqa: B027
+        """Hear that the run, interrupted after ``step`` steps, goes on."""
+
     def clip(self) -> None:  # noqa: B027
         """Clip the gradients, if the method does."""
 

@@ -81,7 +81,7 @@ class MultiModalViT(nn.Module):
         self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None, patches: Tensor | None = None
     ) -> Tensor:
         """Return the embedded tokens (B, 1 + R + S·N, D) before the first block; arguments as in :meth:`forward`."""
-        self._check(images, sequences)
+        self._check(images, sequences, masks)
         batch, channels, height, width = images.shape
         rows, columns = height // self.shape.patch, width // self.shape.patch
         tokens = self.project(images) if patches is None else patches
@@ -115,7 +115,7 @@ class MultiModalViT(nn.Module):
 
         Raises:
             UserError: an unknown or repeated sequence, a wrong number of them, a size that is no multiple of the patch,
-                or images of another dtype than the weights.
+                images of another dtype than the weights, or masks of another shape or dtype.
         """
         return self.encode(self.embed(images, sequences, masks, patches))
 
@@ -126,8 +126,8 @@ class MultiModalViT(nn.Module):
         tokens = self.norm(tokens)
         return Tokens(tokens[:, 0], tokens[:, 1 + self.shape.registers :])
 
-    def _check(self, images: Tensor, sequences: Sequence[str]) -> None:
-        _, channels, height, width = images.shape
+    def _check(self, images: Tensor, sequences: Sequence[str], masks: Tensor | None) -> None:
+        batch, channels, height, width = images.shape
         for name in sequences:
             if name not in SEQUENCES:
                 raise UserError(f"unknown sequence '{name}'{nearest(name, SEQUENCES)}")
@@ -138,6 +138,11 @@ class MultiModalViT(nn.Module):
         if height % self.shape.patch or width % self.shape.patch:
             raise UserError(
                 f"images of {height}×{width}: both sides must be multiples of the patch, {self.shape.patch}"
+            )
+        tokens = channels * (height // self.shape.patch) * (width // self.shape.patch)
+        if masks is not None and (masks.dtype != torch.bool or masks.shape != (batch, tokens)):
+            raise UserError(
+                f"masks are {tuple(masks.shape)} of {masks.dtype}; one torch.bool a token is wanted, {(batch, tokens)}"
             )
         weights = self.patch_embed.proj.weight.dtype
         if images.dtype != weights and not torch.is_autocast_enabled(images.device.type):

@@ -154,14 +154,29 @@ def _seeded(shape: ViTShape, seed: int) -> MultiModalViT:
 
 
 def _from_timm(name: str) -> dict[str, Tensor]:
-    """Return timm's weights of a DINOv2 network."""
+    """Return timm's weights of a DINOv2 network: from torch hub's cache, else timm's, else the net."""
     import timm
 
+    official = _in_torch_hub(name)
+    if official is not None:
+        return read_state(official)[0]
     try:
         network = timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"backbone '{name}': is neither a file nor a network that timm can load here ({error}); where there is no "
+            f"backbone '{name}': is neither a file nor a network that timm can load here ({reason}); where there is no "
             "network, fetch the weights on a connected machine and give their path"
         ) from None
     return translate(network.state_dict())
+
+
+def _in_torch_hub(name: str) -> Path | None:
+    """Return the file that DINOv2's authors publish of timm's network ``name``, where torch hub has fetched it before."""
+    from timm.models import get_pretrained_cfg
+
+    published = get_pretrained_cfg(name)
+    if published is None or not str(published.url).endswith(".pth"):
+        return None
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(published.url).name
+    return path if path.exists() else None

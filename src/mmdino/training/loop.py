@@ -61,7 +61,7 @@ def train(
         interrupt = stack.enter_context(Interrupt())
         log = stack.enter_context(Log(run.folder, start, method.steps)) if writes else None
         for step, batch in batches(method, start, workers, device):
-            torch.manual_seed(stable_hash(run.seed, "step", step) + rank())
+            torch.manual_seed(stable_hash(run.seed, "step", method.draws(step)) + rank())
             method.network.train()
             scheduled = method.schedule(step)
             with precision.autocast():
@@ -107,6 +107,7 @@ def _resume(
     if method.optimizer is not None:
         method.optimizer.load_state_dict(state["optimizer"])
     precision.scaler.load_state_dict(state["scaler"])
+    method.resumed(state["step"])
     return state["step"], state["best"], Clock(*state["seconds"])
 
 

@@ -81,3 +81,9 @@ def test_any_multiple_of_the_patch_is_a_size(size):
 def test_bad_images_are_one_clear_sentence(x, names, said):
     with pytest.raises(UserError, match=said.replace("(", r"\(")):
         network()(x, names)
+
+
+@pytest.mark.parametrize("masks", [torch.ones(3, 36), torch.ones(3, 9, dtype=torch.bool)])
+def test_bad_masks_are_one_clear_sentence(masks):
+    with pytest.raises(UserError, match=r"one torch.bool a token is wanted, \(3, 36\)"):
+        network()(images(), SEQUENCES, masks)

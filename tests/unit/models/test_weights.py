@@ -104,6 +104,52 @@ def test_timms_dinov2_computes_the_same(name):
     torch.testing.assert_close(ours.patches, theirs[:, -49:], atol=1e-5, rtol=1e-4)
 
 
+NAME = "vit_small_patch14_dinov2.lvd142m"
+SMALL = ViTShape(dim=384, depth=12, heads=6)
+
+
+def hub_cache(folder):
+    """Write ViT-S as timm names it into a cache laid out as the hub's client does; return its tensors."""
+    state = {name: value.half() for name, value in timm.create_model(NAME, num_classes=0).state_dict().items()}
+    repository = folder / f"models--timm--{NAME}"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    (repository / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    safetensors.torch.save_file(state, repository / "snapshots" / ("0" * 40) / "model.safetensors")
+    return state
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """Neither a network nor anything in the caches of the hub and of torch hub, which lie in ``tmp_path``."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path
+
+
+def test_a_timm_name_is_loaded_from_the_hubs_cache(offline):
+    state = hub_cache(offline / "hub")
+    loaded = build_backbone(NAME, SMALL, 0)
+    torch.testing.assert_close(loaded.blocks[11].mlp.fc2.weight, state["blocks.11.mlp.fc2.weight"].float())
+    torch.testing.assert_close(loaded.pos_embed, state["pos_embed"].float())
+
+
+def test_a_timm_name_is_loaded_from_the_official_file_in_torch_hubs_cache(offline):
+    _, state = official(SMALL)
+    checkpoints = offline / "torch" / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    saved(state, checkpoints / "dinov2_vits14_pretrain.pth")
+    same_weights(build_backbone(NAME, SMALL, 0), state)
+
+
+@pytest.mark.parametrize("name", [NAME, "vit_smal_patch14_dinov2"])
+def test_a_name_that_is_nowhere_is_refused_in_a_sentence(offline, name):
+    with pytest.raises(UserError, match=f"backbone '{name}': .* give their path$") as error:
+        build_backbone(name, SMALL, 0)
+    assert len(str(error.value).splitlines()) == 1
+
+
 def test_an_mri_backbone_with_one_channel_and_no_layer_scale_sees_the_same(tmp_path):
     model, state = official(SHAPE)
     grey = {name: value for name, value in state.items() if ".ls" not in name}

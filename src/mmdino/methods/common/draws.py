@@ -47,6 +47,9 @@ class Sampler:
         labelled_share: of each batch that is labelled, the rest being unlabelled; None: as they come.
         labelled_only: leave unlabelled patients out (supervised training).
 
+    Attributes:
+        first: the step at which the order begins; moved only by a resume as the released code does it.
+
     Raises:
         UserError: there is nobody to draw.
     """
@@ -73,14 +76,14 @@ class Sampler:
         else:
             first = round(batch * labelled_share)
             parts = [(labelled, first), (unlabelled, batch - first)]
-        self.batch = batch
+        self.batch, self.first = batch, 0
         self._parts = [
             (Order(subjects, seed, "order", number), count) for number, (subjects, count) in enumerate(parts) if count
         ]
 
     def __call__(self, step: int) -> list[Drawn]:
         """Return the turns of one step."""
-        return [turn for order, count in self._parts for turn in order.take(step * count, count)]
+        return [turn for order, count in self._parts for turn in order.take((step - self.first) * count, count)]
 
     @property
     def subjects(self) -> list[str]:

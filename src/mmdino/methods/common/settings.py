@@ -86,6 +86,11 @@ class ViTSettings(MethodSettings):
         json_schema_extra=PAPER,
         description="What stands for a missing sequence at evaluation: mask tokens (the paper's), or nothing.",
     )
+    fewer_sequences: Rule = Field(
+        default="mended",
+        json_schema_extra=MENDED,
+        description="released: where missing sequences are dropped, those that are left get the first ones' embeddings.",
+    )
     select_by: Literal["cls", "patch", "head"] = Field(
         default="cls",
         json_schema_extra=CODE,
@@ -115,7 +120,17 @@ class TrainingSettings(LoopSettings, ViTSettings):
     )
     freeze_backbone_steps: int = Field(default=420, ge=0, json_schema_extra=CODE)
     clip: Positive = Field(default=3.0, json_schema_extra=CODE)
+    resume: Rule = Field(
+        default="mended",
+        json_schema_extra=MENDED,
+        description="released: a run that was interrupted goes on with its backbone frozen, and its data from the start.",
+    )
     drop_path: float = Field(default=0.3, ge=0, lt=1, json_schema_extra=CODE)
+    drop_path_draws: Rule = Field(
+        default="mended",
+        json_schema_extra=MENDED,
+        description="released: drop-path's draws begin anew after each look at the validation patients.",
+    )
     accumulate: int = Field(
         default=1,
         ge=1,

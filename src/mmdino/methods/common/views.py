@@ -15,6 +15,7 @@ from mmdino.methods.common.draws import Drawn, stream
 from mmdino.tables import SEQUENCES
 
 SAGITTAL = 0  # a sagittal slice has no left and right
+GAMMA = 0.75, 1.5  # exponents of a bent view
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,25 @@ def read_slices(bank: SliceBank, turns: Sequence[Drawn], sequences: Sequence[str
     )
 
 
-def make_views(slices: Patches, turns: Sequence[Drawn], view: View, seed: int) -> Tensor:
-    """Return one view of each patient (B, S, size, size), normalised."""
+def make_views(
+    slices: Patches, turns: Sequence[Drawn], view: View, seed: int, gammas: NDArray[np.float64] | None = None
+) -> Tensor:
+    """Return one view of each patient (B, S, size, size), normalised.
+
+    Args:
+        slices: from which the views are cut.
+        turns: whose they are.
+        view: which kind.
+        seed: of the run.
+        gammas: exponents (B,) of a view that is bent; None: each is drawn.
+    """
     drawn = [
         _draw(tumour, stream(seed, "view", view.name, turn.epoch, turn.subject), view)
         for tumour, turn in zip(slices.tumour, turns)
     ]
     box, flip, sigma, gamma = (np.array(column) for column in zip(*drawn))
+    if view.gamma and gammas is not None:
+        gamma = gammas
     if view.flip == "released":
         draws = Draws(box, np.zeros_like(flip), sigma, gamma, flip_columns=flip)
     else:
@@ -100,7 +113,7 @@ def _draw(
         rng.random() < 0.5,
         rng.random() < view.blur,
         rng.uniform(0.1, 1),
-        rng.uniform(0.75, 1.5),
+        rng.uniform(*GAMMA),
     )
     return (*corner, *sides), flip, sigma if blurred else 0.0, gamma if view.gamma else 1.0
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdino.errors import UserError
@@ -15,7 +16,7 @@ from mmdino.methods.common.views import Patches, View, make_views, read_slices
 from mmdino.methods.mm_dinov2.masking import block_masks, combine, hidden_sequences
 from mmdino.methods.mm_dinov2.model import Batch, StudentTeacher
 from mmdino.methods.mm_dinov2.settings import Settings
-from mmdino.methods.mm_dinov2.views import global_views, local_views
+from mmdino.methods.mm_dinov2.views import gammas_as_released, global_views, local_views
 from mmdino.models.head import ProjectionHead
 from mmdino.models.vit import MultiModalViT
 
@@ -44,21 +45,24 @@ class MMDinoV2(TrainedViT):
         present = np.tile(slices.present, (2, 1))
         blocks = block_masks(rng, 2 * len(turns), s.global_size // s.patch, s.mask_probability, s.mask_ratio)
         masks = combine(blocks, hidden_sequences(rng, present, s.full_modality), present, s.masks)
+        gammas = gammas_as_released(seed, step, len(turns)) if s.gamma == "released" else None
         mine = share(len(turns))
         masks = masks.of_views(mine, len(turns))
         turns, slices = turns[mine], slices[mine]
         subjects = [turn.subject for turn in turns]
         return Batch(
             subjects,
-            self._views(slices, turns, global_views(s)),
+            self._views(slices, turns, global_views(s), None if gammas is None else gammas[mine]),
             self._views(slices, turns, local_views(s)),
             masks,
             torch.from_numpy(~slices.present),
             torch.from_numpy(self.run.patients.targets(subjects)),
         )
 
-    def _views(self, slices: Patches, turns: list[Drawn], kinds: list[View]) -> Tensor:
-        views = [make_views(slices, turns, kind, self.run.seed) for kind in kinds]
+    def _views(
+        self, slices: Patches, turns: list[Drawn], kinds: list[View], gammas: NDArray[np.float64] | None = None
+    ) -> Tensor:
+        views = [make_views(slices, turns, kind, self.run.seed, gammas) for kind in kinds]
         return torch.cat(views) if views else torch.empty(0)
 
     def schedule(self, step: int) -> dict[str, float]:

@@ -28,6 +28,11 @@ class Settings(TrainingSettings):
     local_crops: int = Field(default=8, ge=0, json_schema_extra=CODE)
     local_size: int = Field(default=56, gt=0, json_schema_extra=CODE)
     local_scale: tuple[Positive, Positive] = Field(default=(0.2, 0.5), json_schema_extra=CODE)
+    gamma: Rule = Field(
+        default="mended",
+        json_schema_extra=MENDED,
+        description="released: the same exponents in every worker, and so in 15 batches one after the other.",
+    )
 
     full_modality: Literal["none", "one", "uniform"] = Field(
         default="one",

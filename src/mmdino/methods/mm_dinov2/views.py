@@ -1,7 +1,13 @@
-"""The views of MM-DINOv2: two global and several local crops of each patient (method.md, Training views)."""
+"""The views of MM-DINOv2: two global and several local crops of each patient (docs/method.md, Views)."""
 
-from mmdino.methods.common.views import View
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdino.methods.common.draws import stream
+from mmdino.methods.common.views import GAMMA, View
 from mmdino.methods.mm_dinov2.settings import Settings
+
+WORKERS = 15  # of the released code's loader; each makes every fifteenth batch
 
 
 def global_views(settings: Settings) -> list[View]:
@@ -21,3 +27,11 @@ def local_views(settings: Settings) -> list[View]:
         View(f"local {number + 1}", s.local_size, s.local_scale, blur=0.5, crops=s.crops, flip=s.flip)
         for number in range(s.local_crops)
     ]
+
+
+def gammas_as_released(seed: int, step: int, patients: int) -> NDArray[np.float64]:
+    """Return the exponents (patients,) of a step's bent views as the released code's workers draw them: all the same.
+
+    There they also differ between two runs with one seed; here they don't.
+    """
+    return stream(seed, "gamma", step // WORKERS).uniform(*GAMMA, patients)

@@ -1,11 +1,14 @@
 """What we mend of the released code (docs/method.md): each property holds as mended, and fails as released."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 
 from mmdino.dataset import slices
 from mmdino.methods.base import Run
+from mmdino.methods.common import views
 from mmdino.methods.common.augment import MEAN, STD
 from mmdino.methods.common.draws import Drawn
 from mmdino.methods.common.network import evaluation_views
@@ -15,6 +18,8 @@ from mmdino.methods.mm_dinov2.masking import block_masks, combine
 from mmdino.methods.mm_dinov2.method import build
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.methods.mm_dinov2.views import global_views
+from mmdino.tables import SEQUENCES
+from mmdino.training.loop import train
 from tiny import TINY_MM_DINOV2
 
 TURNS = [Drawn(f"p{number}", 0) for number in range(24)]
@@ -122,6 +127,77 @@ def test_the_first_global_view_is_always_blurred_and_the_second_seldom(rule):
         steps = np.abs(np.diff(seen[:, :, 24].numpy(), axis=1)).max(1)
         sharp[view.name] = np.mean(steps > 0.59)
     assert (sharp["global 1"] < sharp["global 2"]) == (rule == "mended")
+
+
+@both
+def test_gammas_differ_from_batch_to_batch(tiny_patients, tmp_path, monkeypatch, rule):
+    drawn = []
+    monkeypatch.setattr(views, "render", lambda images, draws, size: drawn.append(draws.gamma) or torch.zeros(1))
+    method = build(Run(Settings(**TINY_MM_DINOV2, gamma=rule), 0, tmp_path, tiny_patients))
+    for step in (0, 1):
+        method.batch(step)
+    bent = [gammas for gammas in drawn if (gammas != 1).any()]  # of each batch, the second global view
+    assert len(bent) == 2
+    assert len(set(bent[0])) == len(bent[0])
+    assert bool((bent[0] != bent[1]).all()) == (rule == "mended")
+
+
+class Died(Exception):
+    """Stands for a process that is gone."""
+
+
+def watched(patients, folder, settings, dies_at=None):
+    """Train, or go on; return for each step its patients, the seed of its draws, and whether the backbone learns."""
+    run = Run(settings, 0, folder / "seed-0", patients)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    method = build(run)
+    losses, seen = method.losses, {}
+
+    def noted(batch, step):
+        if step == dies_at:
+            raise Died
+        seen[step] = batch.subjects, torch.initial_seed(), method.student.backbone.norm.weight.requires_grad
+        return losses(batch, step)
+
+    method.losses = noted
+    with nullcontext() if dies_at is None else pytest.raises(Died):
+        train(run, method, {}, checkpoint_every=2)
+    return seen
+
+
+@both
+def test_drop_path_draws_anew_after_a_look_at_validation(tiny_patients, tmp_path, rule):
+    settings = Settings(**TINY_MM_DINOV2, drop_path_draws=rule)
+    seeds = [seed for _, seed, _ in watched(tiny_patients, tmp_path, settings).values()]
+    assert len(set(seeds)) == (settings.steps if rule == "mended" else settings.evaluate_every)
+
+
+@both
+def test_a_resumed_run_goes_on_with_its_data_and_its_backbone(tiny_patients, tmp_path, capsys, rule):
+    settings = Settings(**TINY_MM_DINOV2, resume=rule)
+    undisturbed = watched(tiny_patients, tmp_path / "undisturbed", settings)
+    watched(tiny_patients, tmp_path / "died", settings, dies_at=6)
+    resumed = watched(tiny_patients, tmp_path / "died", settings)
+    assert list(resumed) == [6, 7]
+    went_on = [resumed[step] == undisturbed[step] for step in resumed]
+    assert went_on == [rule == "mended"] * 2
+    if rule == "released":
+        assert [resumed[step][0] for step in resumed] == [undisturbed[step][0] for step in (0, 1)]
+        assert not any(learns for _, _, learns in resumed.values())
+        assert "resume: released" in capsys.readouterr().err
+
+
+@both
+def test_sequences_that_are_left_keep_their_own_embeddings(tiny_patients, tmp_path, rule):
+    settings = Settings(**TINY_MM_DINOV2, missing="drop", fewer_sequences=rule)
+    method = build(Run(settings, 0, tmp_path, tiny_patients))
+    patients = tiny_patients.evaluation_slices(tiny_patients.select("val")[:3])
+    before = method.encoder().features(patients, ("t1c", "flair"))["cls"]
+    with torch.no_grad():
+        for name in ("t1c", "flair"):
+            method.network.teacher.backbone.mri_seq_embed.weight[SEQUENCES.index(name)] += 1
+    after = method.encoder().features(patients, ("t1c", "flair"))["cls"]
+    assert bool((before != after).any()) == (rule == "mended")
 
 
 def test_a_class_that_a_batch_lacks_weighs_as_in_the_training_set():
