@@ -14,7 +14,7 @@ from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.training.log import TIMINGS
 from tiny import TINY_MM_DINOV2
 
-KILLS, STEPS = 10, 40
+KILLS, STEPS = 10, 24
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def processes():
 
 
 def start(processes, patients, folder):
-    run = Run(Settings(**{**TINY_MM_DINOV2, "steps": STEPS, "evaluate_every": 30}), 0, folder / "seed-0", patients)
+    run = Run(Settings(**{**TINY_MM_DINOV2, "steps": STEPS, "evaluate_every": 20}), 0, folder / "seed-0", patients)
     run.folder.mkdir(parents=True, exist_ok=True)
     ours, theirs = processes.Pipe(duplex=False)
     child = processes.Process(target=train_and_predict, args=(pickle.dumps(run), theirs))
