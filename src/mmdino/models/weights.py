@@ -176,7 +176,8 @@ def _in_torch_hub(name: str) -> Path | None:
     from timm.models import get_pretrained_cfg
 
     published = get_pretrained_cfg(name)
-    if published is None or not str(published.url).endswith(".pth"):
+    address = str(published.url) if published is not None else ""
+    if not address.endswith(".pth"):
         return None
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(published.url).name
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(address).name
     return path if path.exists() else None
