@@ -93,6 +93,7 @@ def edited(clone):
 
 
 ONE_RUN = {"train": 1, "predict": 1, "evaluate": 1}
+SHORT = "no-full-modality-masking"
 READ = {"statistics": 1, "tables": 1, "figures": 1, "report": 1}
 
 
@@ -103,6 +104,10 @@ def test_a_finished_study_has_nothing_to_do(clone):
 def test_forcing_an_experiments_training_touches_that_one_alone(clone):
     assert planned(clone, "--forcerun", "train", "radiomics") == {**ONE_RUN, "radiomics": 1}
     assert planned(clone, "radiomics", "--forcerun", "train") == {**ONE_RUN, "radiomics": 1}
+
+
+def test_forcing_by_a_short_name(clone):
+    assert planned(clone, "--forcerun", "train", SHORT) == {**ONE_RUN, SHORT: 1}
 
 
 def test_an_experiment_on_request_runs_alone(clone):
@@ -147,8 +152,19 @@ def test_groups_are_targets(clone):
 def test_every_target_is_listed_with_a_sentence(clone):
     code, output = snakemake(clone, "help-targets")
     assert code == 0
-    for name in ("all", "preprocess", "tables", "figures", "report", "ablations", "baselines", "missing-sequences"):
+    for name in (
+        "all",
+        "preprocess",
+        "tables",
+        "figures",
+        "report",
+        "ablations",
+        "baselines",
+        "missing-sequences",
+        "leakage",
+    ):
         assert re.search(rf"^{name} +\w.*\w", output, flags=re.M), name
+    assert re.search(rf"^{SHORT} +short for mm-dinov2-{SHORT}$", output, flags=re.M)
     assert re.search(r"^radiomics +What do hand-made .*\?$", output, flags=re.M)
 
 

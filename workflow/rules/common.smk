@@ -29,6 +29,9 @@ EXPERIMENTS = list(LOADED.experiments)
 TARGETS = {name: [name] for name in EXPERIMENTS} | {
     name: [experiment.name for experiment in family] for name, family in LOADED.families.items()
 }
+# What only changes MM-DINOv2 goes by its short name too: no-full-modality-masking.
+SHORT = {name.removeprefix("mm-dinov2-"): members for name, members in TARGETS.items()}
+TARGETS |= {name: members for name, members in SHORT.items() if name not in TARGETS}
 RUN = f"{RESULTS}/runs/{{experiment}}/seed-{{seed}}"
 
 
@@ -66,6 +69,8 @@ def shown_as(name):
 def said_of(target):
     """Return the question of an experiment or of a file of variants; of a variant, its title."""
     experiment = LOADED.experiment(TARGETS[target][0])
+    if target not in LOADED.families and target not in EXPERIMENTS:
+        return f"short for {experiment.name}"
     return experiment.question if target in LOADED.families else experiment.title
 
 

@@ -6,6 +6,7 @@ GROUPS = {
 HELP = {
     "all": "the study's report, and all that it needs (the default)",
     "preprocess": "every cohort preprocessed, split and cut into slices; nothing trained",
+    "leakage": "who occurs twice among all cohorts' patients, with a page of doubtful pairs",
     "baselines": "every baseline of the study, also those on request",
     "ablations": "every ablation of the study, also those on request",
     "missing-sequences": "the table and figures of the 15 sets of sequences and of sequences missing at random",

@@ -95,11 +95,12 @@ def _deviation(row: dict[str, Any]) -> str:
 
 def _note(data: StudyFiles, rows: list[MainRow]) -> str:
     n = max((row.mcc.n for row in rows if row.mcc), default=0)
-    compared = sum(row.difference is not None for row in rows)
+    tests = sum(row.difference is not None for row in rows)
+    corrected = f"corrected for the {tests} comparisons of the table (Holm)" if tests > 1 else "the table's only one"
     return (
         f"n = {count(n)} external patients. Intervals: {data.replicates:,} bootstrap resamples of patients, stratified "
         "by class, of the mean over seeds; differences are paired on the same resamples. p: permutation of the two "
-        f"arms' answers, corrected for the {compared} comparisons of the table (Holm). Beside the deviation between "
+        f"arms' answers, {corrected}. Beside the deviation between "
         "seeds stands MCC's interval over patients and seeds, which a claim about a method must face. Each arm's "
         "read-out is set in its experiment file, chosen on validation."
     )
