@@ -1,7 +1,8 @@
 """Any BIDS data set: ``sub-01/ses-preop/anat/sub-01_ses-preop_ce-gadolinium_T1w.nii.gz``; t1c is a T1w with ``ce-``.
 
 A segmentation is a ``dseg``, or a ``mask`` of a lesion or tumour. Of several files of one kind, preprocessed ones come
-first. Labels: ``participants.tsv``, whose columns participant_id and label (one of ``tables.CLASSES``) are read.
+first. Labels: ``participants.tsv``, whose columns participant_id, label (one of ``tables.CLASSES``),
+site and patient (who it is, where several data sets hold one person) are read.
 """
 
 import re
@@ -17,7 +18,7 @@ FILE = re.compile(
     r"_(?P<suffix>T1w|T2w|FLAIR|dseg|mask)\.nii(?:\.gz)?$"
 )
 SUFFIXES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair", "dseg": "seg", "mask": "seg"}
-COLUMNS = {"id": ("participant_id",), "label": ("label",), "site": ("site",)}
+COLUMNS = {"id": ("participant_id",), "label": ("label",), "site": ("site",), "patient": ("patient",)}
 
 
 def scan(tree: Tree, rules: Labels) -> Scan:
@@ -27,7 +28,7 @@ def scan(tree: Tree, rules: Labels) -> Scan:
     for row in found.rows:
         stamps.setdefault(row["subject"], []).append(row["stamp"])
     choose_preoperative(found, {name: "preop" if "preop" in of else min(of) for name, of in stamps.items()})
-    people = find_metadata(tree, r"participants\.tsv", COLUMNS, _key, optional=("label", "site"))
+    people = find_metadata(tree, r"participants\.tsv", COLUMNS, _key, optional=("label", "site", "patient"))
     found.problems += people.problems
     for row in found.rows:
         record = people.records.get(_key(row["subject"]) or "")
@@ -35,7 +36,8 @@ def scan(tree: Tree, rules: Labels) -> Scan:
         known = values.get("label", "").casefold()
         label = known if known in CLASSES else ""
         why = f"{record.where}: {record.said()}" if record else "participants.tsv does not list it"
-        row |= {"site": values.get("site", ""), "label": label, "label_source": why if label else f"unlabelled: {why}"}
+        row |= {"label": label, "label_source": why if label else f"unlabelled: {why}"}
+        row |= {column: values.get(column, "") for column in ("site", "patient")}
     return found
 
 

@@ -105,3 +105,23 @@ def test_a_failed_job_shows_why(tmp_path):
     assert answer.returncode == 2
     assert "did you mean 'mm-dinov2'" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_a_study_is_exported_and_taken_in_by_hand(tmp_path):
+    from factories import as_preprocessed, write_cohort
+    from mmdino.cohorts import build_manifest
+    from mmdino.config import load_study
+    from mmdino.tables import MANIFEST, PREPROCESSED, write_table
+
+    folder = tmp_path / "results" / "cohorts" / "mini-train"
+    cohort = load_study(STUDY).cohort("mini-train")
+    manifest = build_manifest("mini-train", cohort, write_cohort(tmp_path / "raw", 2, planes=1, side=16))
+    write_table(MANIFEST, manifest, folder / "manifest.tsv")
+    write_table(PREPROCESSED, as_preprocessed(manifest), folder / "preprocessed.tsv")
+    asked = ("export", "--study", STUDY, "--results", tmp_path / "results", "--out", tmp_path / "out")
+    answer = mmdino(*asked, "--layout", "mm-dinov2")
+    assert answer.stdout.startswith("2 patients of mini-train"), answer.stderr
+    answer = mmdino("import", tmp_path / "out" / "mini-train", "--name", "mine", "--out", tmp_path / "manifest.tsv")
+    assert "2 of 2 sessions are usable" in answer.stdout
+    assert "mine: {adapter: mm-dinov2, stage: stripped, path: " in answer.stdout
+    assert mmdino(*asked, "--layout", "bods").stderr.startswith("Error: there is no layout 'bods'; did you mean 'bids'")

@@ -1,0 +1,42 @@
+"""A data set as MM-DINOv2's released code reads it: ``egd-0001/preop/sub-egd-0001_ses-preop_space-sri_t1c.nii.gz``.
+
+Labels: ``phenoData.csv`` in the same folder, whose column ``WHO2021_Int`` numbers ``tables.CLASSES``; empty is unlabelled.
+"""
+
+import re
+
+from mmdino.cohorts.common.metadata import find_metadata
+from mmdino.cohorts.common.sessions import Hit, Scan, choose_preoperative, find_sessions
+from mmdino.cohorts.common.tree import Tree
+from mmdino.config import Labels
+from mmdino.tables import CLASSES
+
+FILE = re.compile(
+    r"(?:^|/)(?P<subject>[^/]+)/preop/sub-(?P=subject)_ses-preop_space-[0-9A-Za-z]+_(?P<kind>t1|t1c|t2|flair|seg)"
+    r"\.nii(?:\.gz)?$"
+)
+COLUMNS = {"id": ("Patient",), "label": ("WHO2021_Int",)}
+
+
+def scan(tree: Tree, rules: Labels) -> Scan:
+    """Return the sessions with their labels."""
+    found = find_sessions(tree, _match)
+    choose_preoperative(found, ".*")
+    people = find_metadata(tree, r"phenoData\.csv", COLUMNS, _key)
+    found.problems += people.problems
+    for row in found.rows:
+        record = people.records.get(_key(row["subject"]))
+        number = record.values["label"].removesuffix(".0") if record else ""
+        label = CLASSES[int(number)] if number in ("0", "1", "2") else ""
+        why = f"{record.where}: {record.said()}" if record else "phenoData.csv does not list it"
+        row |= {"label": label, "label_source": why if label else f"unlabelled: {why}"}
+    return found
+
+
+def _match(path: str) -> Hit | None:
+    found = FILE.search(path)
+    return Hit(found["subject"], "", found["kind"], 0) if found else None
+
+
+def _key(name: str) -> str:
+    return name.casefold()

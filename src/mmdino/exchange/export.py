@@ -1,0 +1,135 @@
+"""Preprocessed cohorts written as another tool reads them: a layout is a function that says where a file lies."""
+
+import gzip
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from mmdino.errors import UserError, nearest
+from mmdino.files import atomic, write_json
+from mmdino.preprocess.atlas import Atlas
+from mmdino.preprocess.bids import Names, write_dataset, write_side_files
+from mmdino.tables import CLASSES, SEQUENCES
+
+KINDS = (*SEQUENCES, "seg")
+KEPT_AS_WRITTEN = ("BraTS", "Patient-")  # ids of BraTS and LUMIERE; the authors' lists have all others in lower case
+log = logging.getLogger(__name__)
+
+
+def export(
+    manifest: pd.DataFrame, preprocessed: pd.DataFrame, layout: str, atlas: Atlas, out: Path, link: bool = False
+) -> int:
+    """Write every usable patient's sequences, segmentation and label below ``out/<cohort>``.
+
+    Files that are there already, with the same size and time, are not written again.
+
+    Args:
+        manifest: ``tables.MANIFEST`` of one or more cohorts: labels, sites, identities.
+        preprocessed: ``tables.PREPROCESSED`` of the same; rows that are not ``done`` are left out.
+        layout: one of :data:`LAYOUTS`.
+        atlas: the space that the names tell.
+        out: a folder of data sets, one a cohort.
+        link: symbolic links instead of copies (a file that is not compressed is copied all the same).
+
+    Returns:
+        How many patients were written.
+
+    Raises:
+        UserError: the layout is unknown, two patients would get one name, or a file is not there any more.
+    """
+    if layout not in LAYOUTS:
+        raise UserError(f"there is no layout '{layout}'{nearest(layout, LAYOUTS)}")
+    done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session", *KINDS]]
+    told = manifest.loc[manifest["excluded"] == "", ["cohort", "subject", "session", "site", "label", "patient"]]
+    people = told.merge(done, on=["cohort", "subject", "session"])
+    for cohort, rows in people.groupby("cohort"):
+        LAYOUTS[layout](rows, str(cohort), atlas, out / str(cohort), link)
+    log.info("%d of %d sessions are usable and were written", len(people), len(manifest))
+    return len(people)
+
+
+def _authors(people: pd.DataFrame, cohort: str, atlas: Atlas, out: Path, link: bool) -> None:
+    """Write the layout of MM-DINOv2's released code: ``<patient>/preop/sub-<patient>_…`` and ``phenoData.csv``."""
+    if atlas.space != "SRI24":
+        log.warning("the layout's names say space-sri, and these scans lie in %s", atlas.space)
+    names = [name if name.startswith(KEPT_AS_WRITTEN) else name.lower() for name in people["subject"]]
+    _require_different(names, people["subject"])
+
+    def place(name: str, kind: str) -> Path:
+        return out / name / "preop" / f"sub-{name}_ses-preop_space-sri_{kind}.nii.gz"
+
+    _write_scans(people, names, place, link)
+    whole = (people[list(KINDS)] != "").all(axis=1)
+    if not whole.all():
+        log.warning("%s: %d patients lack a sequence, which the released code asks for", cohort, (~whole).sum())
+    classes = people["label"].map({label: str(number) for number, label in enumerate(CLASSES)}).fillna("")
+    with atomic(out / "phenoData.csv") as temporary:
+        pd.DataFrame({"Patient": names, "WHO2021_Int": classes.to_numpy()}).to_csv(temporary, index=False)
+
+
+def _bids(people: pd.DataFrame, cohort: str, atlas: Atlas, out: Path, link: bool) -> None:
+    """Write a BIDS-derivatives data set whose ``participants.tsv`` tells label, site and identity."""
+    named = {name: Names(out, name, "preop", atlas) for name in people["subject"]}
+    _require_different([names.subject for names in named.values()], people["subject"])
+    write_dataset(out, cohort, atlas)
+    _write_scans(people, list(named), lambda name, kind: named[name].path(kind), link)
+    write_side_files(out, atlas, {kind for kind in KINDS if people[kind].ne("").any()})
+    table = people[["label", "site", "patient"]].replace("", "n/a")
+    table.insert(0, "participant_id", [names.subject for names in named.values()])
+    with atomic(out / "participants.tsv") as temporary:
+        table.to_csv(temporary, sep="\t", index=False)
+    told = {
+        "label": {"Description": "WHO 2021 glioma subtype", "Levels": {name: name for name in CLASSES}},
+        "site": {"Description": "Scanner site"},
+        "patient": {"Description": "The same in all cohorts in which the patient occurs"},
+    }
+    write_json(out / "participants.json", told)
+
+
+LAYOUTS: dict[str, Callable[[pd.DataFrame, str, Atlas, Path, bool], None]] = {"mm-dinov2": _authors, "bids": _bids}
+
+
+def _require_different(names: Iterable[str], subjects: Iterable[str]) -> None:
+    known: dict[str, str] = {}
+    for name, subject in zip(names, subjects):
+        if known.setdefault(name.casefold(), subject) != subject:
+            raise UserError(
+                f"{known[name.casefold()]} and {subject} would both be written as '{name}'; rename one of them"
+            )
+
+
+def _write_scans(people: pd.DataFrame, names: list[str], place: Callable[[str, str], Path], link: bool) -> None:
+    rows = tqdm(people.to_dict("records"), desc="export", unit="patient", disable=None)
+    for row, name in zip(rows, names):
+        for kind in KINDS:
+            if row[kind]:
+                _write(Path(row[kind]), place(name, kind), link)
+
+
+def _write(source: Path, target: Path, link: bool) -> None:
+    """Copy, compress or link one file, and give it its source's time, by which it is known as done."""
+    if not source.exists():
+        raise UserError(f"{source}: is not there any more; run `mmdino preprocess` again")
+    packed = source.name.endswith(".gz")
+    if link and packed:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.symlink_to(source.resolve())
+        return
+    status = source.stat()
+    if target.exists() and not target.is_symlink():
+        there = target.stat()
+        if there.st_mtime_ns == status.st_mtime_ns and (there.st_size == status.st_size or not packed):
+            return
+    target.unlink(missing_ok=True)
+    with atomic(target) as temporary:
+        if packed:
+            shutil.copyfile(source, temporary)
+        else:
+            temporary.write_bytes(gzip.compress(source.read_bytes(), compresslevel=1, mtime=0))
+        os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -1,0 +1,118 @@
+"""Preprocessed patients written for other tools, and taken in again."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from factories import as_preprocessed, write_cohort
+from mmdino.cohorts import build_manifest
+from mmdino.config import Cohort
+from mmdino.errors import UserError
+from mmdino.exchange.export import LAYOUTS, export
+from mmdino.exchange.taken_in import take_in
+from mmdino.nifti import Volume
+from mmdino.preprocess.atlas import Atlas
+from mmdino.tables import CLASSES, SEQUENCES
+
+ATLAS = Atlas("SRI24", Path("sri24.nii.gz"), Volume(np.zeros((2, 2, 2)), np.eye(4)))
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """A cohort of four: one without a label, one without t2, one whose preprocessing failed."""
+    root = write_cohort(tmp_path / "raw", 4, planes=2, side=16, prefix="UCSF-PDGM-")
+    labels = (
+        (root / "labels.tsv").read_text().replace(f"UCSF-PDGM-001\tsite-a\t{CLASSES[1]}", "UCSF-PDGM-001\tsite-b\t")
+    )
+    (root / "labels.tsv").write_text(labels)
+    manifest = build_manifest("ucsf", Cohort(stage="stripped", path="raw"), root)
+    manifest["patient"] = manifest["subject"] + "-person"
+    preprocessed = as_preprocessed(manifest)
+    preprocessed.loc[2, "t2"] = ""
+    preprocessed.loc[3, "status"] = "failed"
+    return manifest, preprocessed
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["copied", "linked"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_exported_is_taken_in_as_it_was(cohort, tmp_path, layout, link):
+    manifest, preprocessed = cohort
+    assert export(manifest, preprocessed, layout, ATLAS, tmp_path / "out", link) == 3
+    found, named = take_in("ucsf", tmp_path / "out" / "ucsf")
+    assert (named.adapter, named.stage) == (layout, "stripped")
+    assert not found["excluded"].any()
+    assert found["label"].tolist() == [CLASSES[0], "", CLASSES[2]]
+    for (_, row), (_, source) in zip(found.iterrows(), preprocessed.iterrows()):
+        for kind in (*SEQUENCES, "seg"):
+            assert bool(row[kind]) == bool(source[kind])
+            if row[kind]:
+                read, written = nib.load(row[kind]), nib.load(source[kind])
+                np.testing.assert_array_equal(read.get_fdata(), written.get_fdata())
+                np.testing.assert_array_equal(read.affine, written.affine)
+    if layout == "bids":
+        assert found["site"].tolist() == ["site-a", "site-b", "site-a"]
+        assert found["patient"].tolist() == manifest["patient"].tolist()[:3]
+
+
+def test_the_authors_layout_is_as_their_code_reads_it(cohort, tmp_path):
+    export(*cohort, "mm-dinov2", ATLAS, tmp_path)
+    patient = tmp_path / "ucsf" / "ucsf-pdgm-000" / "preop"
+    assert sorted(path.name for path in patient.iterdir()) == sorted(
+        f"sub-ucsf-pdgm-000_ses-preop_space-sri_{kind}.nii.gz" for kind in (*SEQUENCES, "seg")
+    )
+    table = pd.read_csv(tmp_path / "ucsf" / "phenoData.csv")
+    assert table["Patient"].tolist() == ["ucsf-pdgm-000", "ucsf-pdgm-001", "ucsf-pdgm-002"]
+    assert table["WHO2021_Int"].tolist()[::2] == [0, 2]
+    assert np.isnan(table["WHO2021_Int"][1]), "unlabelled, as in the authors' tables"
+
+
+def test_exported_bids_is_valid(cohort, tmp_path):
+    export(*cohort, "bids", ATLAS, tmp_path)
+    validator = Path(sys.executable).parent / "bids-validator-deno"
+    done = subprocess.run(
+        [validator, tmp_path / "ucsf", "--format", "json", "--ignoreWarnings"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert [issue for issue in json.loads(done.stdout)["issues"]["issues"] if issue["severity"] == "error"] == []
+
+
+def test_a_second_export_writes_nothing_again(cohort, tmp_path):
+    export(*cohort, "mm-dinov2", ATLAS, tmp_path)
+    scans = sorted(tmp_path.rglob("*.nii.gz"))
+    before = [scan.stat().st_ino for scan in scans]
+    export(*cohort, "mm-dinov2", ATLAS, tmp_path)
+    assert [scan.stat().st_ino for scan in scans] == before
+
+
+def test_names_that_would_fall_together_are_refused(cohort, tmp_path):
+    manifest, preprocessed = cohort
+    for table in (manifest, preprocessed):
+        table.loc[1, "subject"] = "ucsf-pdgm-000"
+    with pytest.raises(UserError, match="UCSF-PDGM-000 and ucsf-pdgm-000 would both be written as 'ucsf-pdgm-000'"):
+        export(manifest, preprocessed, "mm-dinov2", ATLAS, tmp_path)
+
+
+def test_an_unknown_layout_is_refused(cohort, tmp_path):
+    with pytest.raises(UserError, match=r"no layout 'bid'; did you mean 'bids'"):
+        export(*cohort, "bid", ATLAS, tmp_path)
+
+
+def test_a_damaged_scan_leaves_its_patient_out_with_the_reason(cohort, tmp_path):
+    export(*cohort, "mm-dinov2", ATLAS, tmp_path)
+    scan = next((tmp_path / "ucsf" / "ucsf-pdgm-001").rglob("*_t1.nii.gz"))
+    scan.write_bytes(scan.read_bytes()[:100])
+    found, _ = take_in("ucsf", tmp_path / "ucsf")
+    assert str(scan) in found["excluded"][1]
+    assert found["excluded"].astype(bool).tolist() == [False, True, False]
+
+
+def test_a_folder_in_neither_layout_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(UserError, match="neither a BIDS data set nor in MM-DINOv2's layout"):
+        take_in("x", tmp_path)
