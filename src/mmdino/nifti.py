@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
@@ -16,6 +17,7 @@ from mmdino.errors import UserError
 from mmdino.files import atomic
 
 TOLERANCE_MM = 0.1
+Order = Literal["C", "K"]
 
 
 class BadVolume(UserError):
@@ -40,10 +42,14 @@ class Volume:
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
 
 
-def read_volume(path: Path | str) -> Volume:
+def read_volume(path: Path | str, order: Order = "C") -> Volume:
     """Read a scan; its array has the type on disk (float32 where the header scales it).
 
     A trailing fourth dimension of length one is dropped. Where only one of qform and sform is set, that one counts.
+
+    Args:
+        path: .nii or .nii.gz.
+        order: of the array in memory. K: as the file has it, which spares turning it round where only parts are used.
 
     Raises:
         BadVolume: the file is missing, truncated or no NIfTI; not 3-D; its affine is unset, zero or singular; its qform
@@ -51,7 +57,7 @@ def read_volume(path: Path | str) -> Volume:
     """
     image = _open(path)
     affine = _affine(image, path)
-    array = _data(image, path)
+    array = _data(image, path, order)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
         raise _bad(
@@ -68,15 +74,15 @@ def read_volume(path: Path | str) -> Volume:
     return Volume(array, affine)
 
 
-def read_labels(path: Path | str) -> Volume:
-    """Read a segmentation as uint8.
+def read_labels(path: Path | str, order: Order = "C") -> Volume:
+    """Read a segmentation as uint8; ``order`` as for :func:`read_volume`.
 
     Raises:
         BadVolume: as for :func:`read_volume`, or a label is not a whole number in 0…255, or no voxel is labelled.
     """
     image = _open(path)
     affine = _affine(image, path)
-    array = _data(image, path)
+    array = _data(image, path, order)
     with np.errstate(invalid="ignore"):
         labels = array.astype(np.uint8)
     if not np.array_equal(labels, array):
@@ -196,7 +202,7 @@ def _open(path: Path | str) -> nib.Nifti1Pair:
     return image
 
 
-def _data(image: nib.Nifti1Pair, path: Path | str) -> NDArray:
+def _data(image: nib.Nifti1Pair, path: Path | str, order: Order) -> NDArray:
     try:
         array = np.asanyarray(image.dataobj)
     except (OSError, EOFError, zlib.error, ValueError, MemoryError) as error:
@@ -205,7 +211,8 @@ def _data(image: nib.Nifti1Pair, path: Path | str) -> NDArray:
         raise _bad(path, f"holds {array.dtype} values instead of numbers", "export it in greyscale")
     if array.dtype.itemsize == 8:
         array = array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
-    return np.ascontiguousarray(array.reshape(array.shape[:3])).astype(array.dtype.newbyteorder("="), copy=False)
+    whole = array.reshape(array.shape[:3], order="F")  # NIfTI's order: no copy
+    return np.asarray(whole, array.dtype.newbyteorder("="), order=order)
 
 
 def _affine(image: nib.Nifti1Pair, path: Path | str) -> NDArray[np.float64]:

@@ -83,21 +83,23 @@ def patient_slices(paths: Mapping[str, str], settings: Bank) -> tuple[Slices, li
     if not given or not paths["seg"]:
         missing = "tumour segmentation" if given else "sequence"
         raise UserError(f"subject '{paths['subject']}' has no {missing}; without one no slice can be chosen")
-    volumes = {paths[name]: read_volume(paths[name]) for name in given}
-    segmentation = read_labels(paths["seg"])
+    volumes = {paths[name]: read_volume(paths[name], "K") for name in given}
+    segmentation = read_labels(paths["seg"], "K")
     require_same_space({**volumes, paths["seg"]: segmentation})
     labels = _ras(segmentation)
-    images = np.zeros((len(SEQUENCES), *labels.shape), np.float32)
-    for name in given:
-        images[SEQUENCES.index(name)] = _ras(volumes[paths[name]])
+    images = {SEQUENCES.index(name): _ras(volumes[paths[name]]) for name in given}
 
     cut_images, cut_tumour, rows = [], [], []
     for axis in sorted(set(settings.axes)):
         counts = slices.tumour_voxels(labels, axis, settings.slice_choice)
-        planes, masks = np.moveaxis(images, axis + 1, 0), np.moveaxis(labels, axis, 0)  # views: only crops are copied
+        planes = {row: np.moveaxis(image, axis, 0) for row, image in images.items()}  # views: only crops are copied
+        masks = np.moveaxis(labels, axis, 0)
         for number in slices.training_slices(counts, settings.min_tumour_voxels):
             start = slices.crop_start(masks[number], settings.crop, settings.slice_choice)
-            cut_images.append(slices.scale(slices.crop(planes[number], start, settings.crop)))
+            crops = np.zeros((len(SEQUENCES), settings.crop, settings.crop), np.float32)
+            for row, plane in planes.items():
+                crops[row] = slices.crop(plane[number], start, settings.crop)
+            cut_images.append(slices.scale(crops))
             cut_tumour.append(slices.crop(masks[number], start, settings.crop) > 0)
             rows.append({"axis": axis, "slice": int(number), "tumour_voxels": int(counts[number])})
     present = np.tile([bool(paths[name]) for name in SEQUENCES], (len(rows), 1))

@@ -45,10 +45,15 @@ def crop_start(tumour: NDArray, size: int, rule: Rule = "mended") -> tuple[int, 
         size: side in pixels.
         rule: as in the table of mends.
     """
-    centre = np.argwhere(tumour).mean(axis=0) if rule == "mended" or tumour.any() else np.zeros(2)
+    centre = _centre_of_mass(tumour) if rule == "mended" or tumour.any() else np.zeros(2)
     first = np.trunc(centre) - size // 2 if rule == "released" else np.ceil(centre - size / 2)
     row, column = (_start(int(wanted), length, size) for wanted, length in zip(first, tumour.shape))
     return row, column
+
+
+def _centre_of_mass(tumour: NDArray) -> NDArray[np.float64]:
+    counts = (np.count_nonzero(tumour, axis=1), np.count_nonzero(tumour, axis=0))
+    return np.array([count @ np.arange(len(count)) / count.sum() for count in counts])
 
 
 def _start(wanted: int, length: int, size: int) -> int:
