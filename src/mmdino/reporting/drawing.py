@@ -8,7 +8,11 @@ from matplotlib.figure import Figure
 
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.figures import style
+from mmdino.reporting.figures.by_count import by_count
 from mmdino.reporting.figures.confusion import confusion_matrices
+from mmdino.reporting.figures.cost import mcc_by_cost
+from mmdino.reporting.figures.forest import forest
+from mmdino.reporting.figures.fractions import fraction_curves
 from mmdino.reporting.figures.main import external_mcc
 from mmdino.reporting.figures.missing import heat_map, one_missing, random_missing
 from mmdino.reporting.figures.training import training_curves
@@ -48,14 +52,26 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "tables/main.tsv",
         ),
         "ablations": Plan(
-            lambda: external_mcc(data, _with_reference(data, found), "Ablations: external test", ranked=False),
-            "MCC of each ablation that was run beside the reference, in the order of the study.",
+            lambda: forest(data, found.ablations, "Ablations: external test"),
+            "MCC of each ablation that was run minus the reference's, on the same patients, in the order of the study. Thick: "
+            "over patients; thin: over patients and seeds.",
+            "tables/ablations.tsv",
+        ),
+        "fractions": Plan(
+            lambda: fraction_curves(data, [*found.main, *found.ablations]),
+            "What arms reach with fewer labels, and with fewer patients without one; at 100 % stands the plain arm.",
             "tables/ablations.tsv",
         ),
         "missing-sequences": Plan(
             lambda: heat_map(data, cells),
             "MCC by sequences at hand. Filled dots: the patient has the sequence. An arm read out by its own head "
             "is never refitted and stands under transfer only.",
+            "tables/missing-sequences.tsv",
+        ),
+        "by-count": Plan(
+            lambda: by_count(data, [cell for cell in found.by_count if cell.arm in default]),
+            "The fewer sequences, the less the signs themselves allow: the sign oracle is the ceiling, naming always one class "
+            "the floor (dashed).",
             "tables/missing-sequences.tsv",
         ),
         "one-missing": Plan(
@@ -73,6 +89,11 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "Rows: true class; columns: predicted class; patients, and their share of the row.",
             "runs/*/seed-*/predictions.parquet",
         ),
+        "cost": Plan(
+            lambda: mcc_by_cost(data, found.main),
+            "CPU time of one training; what its starting weights had cost is not in it.",
+            "tables/cost.tsv",
+        ),
         "training": Plan(
             lambda: training_curves(data),
             "Losses of different methods are different sums and don't compare. Ringed: the weights that were kept. "
@@ -80,11 +101,6 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "runs/*/seed-*/log.jsonl",
         ),
     }
-
-
-def _with_reference(data: StudyFiles, found: Statistics) -> list:
-    reference = [row for row in found.main if data.reference and row.arm == data.reference.name]
-    return [*reference, *found.ablations] if any(row.mcc for row in found.ablations) else []
 
 
 def write_figures(data: StudyFiles, found: Statistics) -> None:

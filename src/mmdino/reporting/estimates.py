@@ -52,6 +52,16 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class CountCell:
+    """MCC of an arm under one protocol, averaged over all sets of ``count`` sequences."""
+
+    arm: str
+    protocol: str
+    count: int
+    mcc: Estimate
+
+
+@dataclass(frozen=True)
 class RandomCell:
     """MCC of an arm whose patients lack each sequence with probability ``rate``."""
 
@@ -125,6 +135,21 @@ def missing_cells(data: StudyFiles, arms: Sequence[Arm]) -> list[Cell]:
                 estimate = arm_mcc(runs, data.replicates)
                 if estimate is not None:
                     cells.append(Cell(arm.name, sequences, protocol, estimate))
+    return cells
+
+
+def count_cells(data: StudyFiles, arms: Sequence[Arm]) -> list[CountCell]:
+    """Return MCC on the external test by arm, protocol and number of sequences, the mean over their sets."""
+    cells = []
+    for arm in arms:
+        for protocol in data.study.study.evaluation.protocols:
+            for count in range(1, len(SEQUENCES) + 1):
+                sets = [sequence_set(names) for names in SUBSETS if len(names) == count]
+                places = [Place("test", names, protocol, arm.experiment.readout) for names in sets]
+                answered = [run.answers for run in arm.done if all(place in run.answers for place in places)]
+                estimate = arm_mcc([[answers[place] for place in places] for answers in answered], data.replicates)
+                if estimate is not None:
+                    cells.append(CountCell(arm.name, protocol, count, estimate))
     return cells
 
 

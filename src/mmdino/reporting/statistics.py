@@ -3,6 +3,7 @@
 Tables, figures and the page are made from it in a second; only this step resamples and permutes patients.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,11 @@ from mmdino.reporting.claims import Claim, claims
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import (
     Cell,
+    CountCell,
     MainRow,
     RandomCell,
     ReadoutRow,
+    count_cells,
     main_rows,
     missing_cells,
     random_cells,
@@ -36,6 +39,7 @@ class Statistics:
         ablations: the ablations that were run, against the reference.
         readouts: every read-out, on validation and on the external test.
         missing: the 15 sets of sequences.
+        by_count: the same by number of sequences.
         random: sequences missing at random.
         claims: what the study says to the paper's claims, and further questions.
     """
@@ -44,6 +48,7 @@ class Statistics:
     ablations: list[MainRow]
     readouts: list[ReadoutRow]
     missing: list[Cell]
+    by_count: list[CountCell]
     random: list[RandomCell]
     claims: list[Claim]
 
@@ -57,6 +62,7 @@ def estimate(data: StudyFiles) -> Statistics:
         ablations=main_rows(data, ablations),
         readouts=readout_rows(data, [*main, *ablations]),
         missing=missing_cells(data, [*main, *ablations]),
+        by_count=count_cells(data, [*main, *ablations]),
         random=random_cells(data, [*main, *ablations]),
         claims=claims(data, rows),
     )
@@ -64,8 +70,8 @@ def estimate(data: StudyFiles) -> Statistics:
 
 def write_statistics(statistics: Statistics, results: Path) -> None:
     """Write ``statistics.json`` into a study's folder."""
-    text = TypeAdapter(Statistics).dump_json(statistics, indent=1)
-    write_text(results / NAME, text.decode() + "\n")
+    plain = TypeAdapter(Statistics).dump_python(statistics)
+    write_text(results / NAME, json.dumps(plain, indent=1) + "\n")  # with NaN as NaN, where pydantic would write null
 
 
 def read_statistics(results: Path) -> Statistics:

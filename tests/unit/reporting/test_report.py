@@ -34,7 +34,17 @@ def whole(tmp_path_factory):
 
 def test_every_section_and_figure_is_there(whole):
     tree, results = whole
-    for name in ("external-mcc", "missing-sequences", "one-missing", "random-missing", "confusion", "training"):
+    names = (
+        "external-mcc",
+        "missing-sequences",
+        "by-count",
+        "one-missing",
+        "random-missing",
+        "confusion",
+        "training",
+        "cost",
+    )
+    for name in names:
         assert len(list(by_id(tree, f"figure-{name}").iter("svg"))) == 1
         assert {path.suffix for path in (results / "figures").glob(f"{name}.*")} == {".svg", ".pdf", ".png"}
     assert len(list(by_id(tree, "quality").iter("img"))) == 5

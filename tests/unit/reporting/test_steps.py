@@ -4,13 +4,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from htmltree import by_id, parse, words
+from mmdino.config import load_study
 from mmdino.errors import UserError
 from mmdino.files import write_json
 from mmdino.reporting.data import gather
+from mmdino.reporting.figures.fractions import curves
 from mmdino.reporting.report import write_page, write_tables
 from mmdino.reporting.statistics import NAME, estimate, read_statistics, write_statistics
 from results_factory import ARMS, write_study
@@ -41,6 +44,14 @@ def table(results, name):
 def test_statistics_come_back_from_their_file_as_they_were(made):
     data, results = made
     assert read_statistics(results) == estimate(data)
+
+
+def test_an_estimate_that_is_no_number_comes_back_as_none(made, tmp_path):
+    found = read_statistics(made[1])
+    row = found.main[0]
+    blurred = replace(row, metrics={**row.metrics, "mcc": replace(row.metrics["mcc"], low=float("nan"))})
+    write_statistics(replace(found, main=[blurred, *found.main[1:]]), tmp_path)
+    assert np.isnan(read_statistics(tmp_path).main[0].metrics["mcc"].low)
 
 
 def test_statistics_of_another_program_are_refused(made, tmp_path):
@@ -107,3 +118,25 @@ def test_the_page_is_made_from_the_file_without_figures(made):
     assert "Ablated" in words(by_id(tree, "table-ablations"))
     assert "Supervised ViT: not run" in words(by_id(tree, "main"))
     assert "evaluation.margin" in words(by_id(tree, "main"))
+
+
+def test_shares_of_labels_are_a_curve_that_ends_at_the_plain_arm(tmp_path):
+    fewer = replace(ARMS["mm-dinov2"], skill=0.4, title="A tenth of the labels", group="ablation")
+    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"], "mm-dinov2-tenth": fewer})
+    path = tmp_path / "config" / "experiments" / "mm-dinov2-tenth.yaml"
+    path.write_text(path.read_text() + "data: {labelled_fraction: 0.1}\n")
+    data = gather(load_study(study.path), results)
+    found = estimate(data)
+    by_arm = curves(data, [*found.main, *found.ablations], "labelled_fraction")
+    assert [share for share, _ in by_arm["mm-dinov2"]] == [0.1, 1.0]
+    assert by_arm["mm-dinov2"][1][1] == found.main[0].mcc
+    assert curves(data, [*found.main, *found.ablations], "unlabelled_fraction") == {}
+
+
+def test_by_number_of_sequences_is_the_mean_over_their_sets(made):
+    found = read_statistics(made[1])
+    cells = [c for c in found.missing if (c.arm, c.protocol) == ("radiomics", "transfer")]
+    pairs = [cell.mcc.value for cell in cells if len(cell.sequences.split("+")) == 2]
+    two = next(c for c in found.by_count if (c.arm, c.protocol, c.count) == ("radiomics", "transfer", 2))
+    assert len(pairs) == 6
+    assert two.mcc.value == pytest.approx(sum(pairs) / 6)

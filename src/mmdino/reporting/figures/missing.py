@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mmdino.evaluation.subsets import ALL, SUBSETS
 from mmdino.reporting.data import Arm, StudyFiles
-from mmdino.reporting.estimates import ONE_MISSING, Cell, RandomCell, ceiling
+from mmdino.reporting.estimates import ONE_MISSING, Cell, CountCell, RandomCell, ceiling
 from mmdino.reporting.figures import style
 from mmdino.reporting.text import score
 from mmdino.tables import SEQUENCES, sequence_set
@@ -22,7 +22,8 @@ SETS = [sequence_set(names) for names in SUBSETS]
 SHOWN = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
 
 
-def _arms(data: StudyFiles, cells: Sequence[Cell | RandomCell]) -> list[Arm]:
+def arms_of(data: StudyFiles, cells: Sequence[Cell | CountCell | RandomCell]) -> list[Arm]:
+    """Return the arms of the cells, each once."""
     return [data.named(name) for name in dict.fromkeys(cell.arm for cell in cells)]
 
 
@@ -31,7 +32,7 @@ def heat_map(data: StudyFiles, cells: list[Cell]) -> Figure | None:
     protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
     if not protocols:
         return None
-    arms = _arms(data, cells)
+    arms = arms_of(data, cells)
     bounds = [(ceiling(data, name) or {}).get("mcc", np.nan) for name in SETS]
     oracle = not np.isnan(bounds).all()
     rows = [arm.title for arm in arms] + (["sign oracle"] if oracle else [])
@@ -90,7 +91,7 @@ def one_missing(data: StudyFiles, cells: list[Cell]) -> Figure | None:
     protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
     if not protocols:
         return None
-    arms, marks = _arms(data, cells), style.marks(data)
+    arms, marks = arms_of(data, cells), style.marks(data)
     cases = {"all four": ALL} | {f"no {SHOWN[name]}": names for name, names in ONE_MISSING.items()}
     figure = style.canvas(3.3 + 0.16 * ((len(arms) + 2) // 3))
     panels = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
@@ -133,7 +134,7 @@ def random_missing(data: StudyFiles, cells: list[RandomCell]) -> Figure | None:
     protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
     if not protocols:
         return None
-    arms, marks = _arms(data, cells), style.marks(data)
+    arms, marks = arms_of(data, cells), style.marks(data)
     figure = style.canvas(3.1 + 0.16 * ((len(arms) + 2) // 3))
     panels = figure.subplots(1, len(protocols), sharey=True, squeeze=False)[0]
     for axes, protocol in zip(panels, protocols):

@@ -1,0 +1,68 @@
+"""MCC by the share of labels or of unlabelled patients that training sees."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mmdino.evaluation.compare import Estimate
+from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.estimates import MainRow
+from mmdino.reporting.figures import style
+
+SHARES = {
+    "labelled_fraction": "share of the labels that training sees",
+    "unlabelled_fraction": "share of the unlabelled patients that training sees",
+}
+Curve = list[tuple[float, Estimate]]
+
+
+def fraction_curves(data: StudyFiles, rows: Sequence[MainRow]) -> Figure | None:
+    """Draw a line a file of variants that differ in a share; a method's plain arm is its point at 100 %."""
+    panels = {share: curves(data, rows, share) for share in SHARES}
+    panels = {share: found for share, found in panels.items() if found}
+    if not panels:
+        return None
+    figure = style.canvas(3.3)
+    across = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (share, found) in zip(across, panels.items()):
+        for arm, curve in found.items():
+            _draw(axes, curve, style.marks(data)[arm], data.named(arm).title)
+        shares = sorted({where for curve in found.values() for where, _ in curve})
+        axes.set_xticks(shares, [f"{100 * where:.0f} %" for where in shares])
+        axes.set_xlabel(SHARES[share])
+        axes.set_title(f"n = {max(mcc.n for curve in found.values() for _, mcc in curve)}")
+        style.score_axis(axes, "y")
+        axes.legend(loc="lower right")
+    across[0].set_ylabel("MCC, 95 % interval over patients")
+    style.headline(figure, data.titled("External test with fewer labels, or fewer unlabelled patients"))
+    return figure
+
+
+def curves(data: StudyFiles, rows: Sequence[MainRow], share: str) -> dict[str, Curve]:
+    """Return, by the plain arm of the same method and settings, its MCC by share, where at least two are there."""
+    mcc = {row.arm: row.mcc for row in rows if row.mcc}
+    seen = {name: getattr(data.named(name).experiment.data, share) for name in mcc}
+    plain = {_kind(data, name): name for name in reversed(mcc) if seen[name] == 1}
+    found: dict[str, dict[float, Estimate]] = defaultdict(dict)
+    for name, estimate in mcc.items():
+        if seen[name] < 1 and _kind(data, name) in plain:
+            arm = plain[_kind(data, name)]
+            found[arm] |= {seen[name]: estimate, 1.0: mcc[arm]}
+    return {arm: sorted(points.items()) for arm, points in found.items()}
+
+
+def _kind(data: StudyFiles, name: str) -> str:
+    resolved = data.study.resolved(name)
+    return f"{resolved['method']} {resolved['settings']}"
+
+
+def _draw(axes: Axes, curve: Curve, mark: style.Mark, title: str) -> None:
+    value, low, high = (np.array([getattr(mcc, part) for _, mcc in curve]) for part in ("value", "low", "high"))
+    axes.errorbar(
+        [where for where, _ in curve], value, yerr=np.array([value - low, high - value]), fmt=mark.marker,
+        linestyle=mark.dash, color=mark.colour, markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=0.9,
+        label=title,
+    )  # fmt: skip
