@@ -2,6 +2,9 @@
 from mmdino.config.environment import code_key
 
 PUBLISHED = "config/published.yaml"
+ESTIMATES = ["evaluation"] + [
+    f"reporting/{name}.py" for name in ("claims", "error_analysis", "estimates", "statistics")
+]
 
 
 rule oracle:
@@ -45,6 +48,7 @@ rule statistics:
         reference=STUDY.reference,
         settings=as_text(STUDY.evaluation),
         experiments={name: shown_as(name) for name in EXPERIMENTS},
+        code=[code_key(part) for part in ESTIMATES],
     shell:
         'python -m mmdino statistics --study "{params.study}" --results "$(dirname "{output}")" > "{log}" 2>&1'
 

@@ -58,7 +58,7 @@ def require_writable(folder: Path | str, what: str = "results") -> None:
 
 
 def code_key(folder: str, leave_out: str = "") -> str:
-    """Return a key of a folder of the package, by which a rule runs again when its code changes.
+    """Return a key of a folder (or file) of the package, by which a rule runs again when its code changes.
 
     Comments and layout of Python files don't count; other files count byte by byte.
 
@@ -66,7 +66,9 @@ def code_key(folder: str, leave_out: str = "") -> str:
         folder: below ``src/mmdino``, e.g. ``reporting``.
         leave_out: a folder below it that doesn't count.
     """
-    paths = [path for path in sorted((PACKAGE / folder).rglob("*")) if path.suffix in (".py", ".html", ".css", ".js")]
+    there = PACKAGE / folder
+    found = [there] if there.is_file() else sorted(there.rglob("*"))
+    paths = [path for path in found if path.suffix in (".py", ".html", ".css", ".js")]
     counted = [path for path in paths if not leave_out or PACKAGE / leave_out not in path.parents]
     return content_key([[path.relative_to(PACKAGE).as_posix(), _meaning(path)] for path in counted])
 

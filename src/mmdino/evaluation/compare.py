@@ -94,7 +94,7 @@ Kind = TypeVar("Kind", bound=Estimate)
 
 def arm_mcc(runs: Sequence[Run], replicates: int) -> Estimate | None:
     """Return an arm's MCC over its seeds; None where fewer than two classes have a patient."""
-    runs = _shared(runs)
+    runs = shared(runs)
     if not runs or len(np.unique(runs[0][0].truth)) < 2:
         return None
     values = _points(runs)
@@ -104,7 +104,7 @@ def arm_mcc(runs: Sequence[Run], replicates: int) -> Estimate | None:
 
 def arm_metrics(runs: Sequence[Run], replicates: int) -> dict[str, Estimate]:
     """Return an arm's every metric over its seeds, of runs with one case; empty where a class has no patient."""
-    runs = _shared(runs)
+    runs = shared(runs)
     if not runs or len(np.unique(runs[0][0].truth)) < len(CLASSES):
         return {}
     answers = [run[0] for run in runs]
@@ -126,11 +126,11 @@ def paired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: in
     """
     if not runs or not others:
         return None
-    shared = _shared([*runs, *others])
-    truth = shared[0][0].truth
+    common = shared([*runs, *others])
+    truth = common[0][0].truth
     if len(np.unique(truth)) < 2:
         return None
-    ours, theirs = shared[: len(runs)], shared[len(runs) :]
+    ours, theirs = common[: len(runs)], common[len(runs) :]
     weights = _weights(truth.tobytes(), replicates)
     drawn = _replicates(ours, weights) - _replicates(theirs, weights)
     value = float(_points(ours).mean() - _points(theirs).mean())
@@ -153,7 +153,7 @@ def unpaired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: 
 
     Both sides are resampled by themselves, so the interval holds the chance of both; p is the bootstrap's.
     """
-    ours, theirs = _shared(runs), _shared(others)
+    ours, theirs = shared(runs), shared(others)
     if not ours or not theirs or any(len(np.unique(side[0][0].truth)) < 2 for side in (ours, theirs)):
         return None
     drawn = [
@@ -251,13 +251,9 @@ def _cells(answers: Answers) -> NDArray[np.float32]:
     return np.eye(len(CLASSES) ** 2, dtype=np.float32)[answers.truth * len(CLASSES) + answers.predicted]
 
 
-def _shared(runs: Sequence[Run]) -> list[list[Answers]]:
+def shared(runs: Sequence[Run]) -> list[list[Answers]]:
     """Return the runs restricted to the patients that all of them have, in the same order."""
     if not runs:
         return []
     common = reduce(np.intersect1d, [case.subjects for run in runs for case in run])
-    return [[_only(case, np.isin(case.subjects, common)) for case in run] for run in runs]
-
-
-def _only(answers: Answers, rows: NDArray[np.bool_]) -> Answers:
-    return Answers(answers.subjects[rows], answers.truth[rows], answers.probabilities[rows])
+    return [[case.only(np.isin(case.subjects, common)) for case in run] for run in runs]

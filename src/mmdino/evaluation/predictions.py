@@ -43,6 +43,10 @@ class Answers:
         """Return (N,) the most probable class."""
         return self.probabilities.argmax(axis=1)
 
+    def only(self, rows: NDArray[np.bool_]) -> "Answers":
+        """Return the answers about some of the patients, ``rows`` (N,)."""
+        return Answers(self.subjects[rows], self.truth[rows], self.probabilities[rows])
+
     def __len__(self) -> int:
         return len(self.subjects)
 

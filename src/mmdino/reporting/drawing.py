@@ -9,12 +9,15 @@ from matplotlib.figure import Figure
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.figures import style
 from mmdino.reporting.figures.by_count import by_count
+from mmdino.reporting.figures.calibration import reliability_diagrams
 from mmdino.reporting.figures.confusion import confusion_matrices
 from mmdino.reporting.figures.cost import mcc_by_cost
 from mmdino.reporting.figures.forest import forest
 from mmdino.reporting.figures.fractions import fraction_curves
+from mmdino.reporting.figures.groups import mcc_by_group
 from mmdino.reporting.figures.main import external_mcc
 from mmdino.reporting.figures.missing import heat_map, one_missing, random_missing
+from mmdino.reporting.figures.selective import risk_coverage_curves
 from mmdino.reporting.figures.training import training_curves
 from mmdino.reporting.statistics import Statistics
 from mmdino.reporting.svg import inline
@@ -93,6 +96,24 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: mcc_by_cost(data, found.main),
             "CPU time of one training; what its starting weights had cost is not in it.",
             "tables/cost.tsv",
+        ),
+        "groups": Plan(
+            lambda: mcc_by_group(data, [row for row in found.groups if row.arm in default]),
+            "MCC of the study's default arms on each cohort, and on each site of a cohort that has several. "
+            "Validation chose settings and weights.",
+            "tables/groups.tsv",
+        ),
+        "calibration": Plan(
+            lambda: reliability_diagrams(data, [row for row in found.calibration if row.arm in default]),
+            "How often an arm is right by how sure it is, in ten bins, with 95 % intervals (Wilson); grey: after "
+            "temperature scaling fitted on validation. Seeds are pooled.",
+            "tables/calibration.tsv",
+        ),
+        "selective": Plan(
+            lambda: risk_coverage_curves(data, [row for row in found.selective if row.arm in default]),
+            "Error rate among the patients who are answered, the surest first; band: the reference arm's 95 % interval "
+            "over patients.",
+            "tables/selective.tsv",
         ),
         "training": Plan(
             lambda: training_curves(data),

@@ -5,7 +5,7 @@ Tables, figures and the page are made from it in a second; only this step resamp
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +14,16 @@ from mmdino.errors import UserError
 from mmdino.files import read_json, write_text
 from mmdino.reporting.claims import Claim, claims
 from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.error_analysis import (
+    CalibrationRow,
+    GroupRow,
+    Mistake,
+    SelectiveRow,
+    calibration_rows,
+    group_rows,
+    mistakes,
+    selective_rows,
+)
 from mmdino.reporting.estimates import (
     Cell,
     CountCell,
@@ -42,6 +52,10 @@ class Statistics:
         by_count: the same by number of sequences.
         random: sequences missing at random.
         claims: what the study says to the paper's claims, and further questions.
+        calibration: reliability, and what a temperature mends.
+        selective: risk–coverage curves.
+        groups: cohorts and sites, external test and validation.
+        mistakes: the errors of which each arm is surest.
     """
 
     main: list[MainRow]
@@ -51,20 +65,29 @@ class Statistics:
     by_count: list[CountCell]
     random: list[RandomCell]
     claims: list[Claim]
+    calibration: list[CalibrationRow] = field(default_factory=list)
+    selective: list[SelectiveRow] = field(default_factory=list)
+    groups: list[GroupRow] = field(default_factory=list)
+    mistakes: list[Mistake] = field(default_factory=list)
 
 
 def estimate(data: StudyFiles) -> Statistics:
     """Compute the estimates of every arm that is shown."""
     main, ablations = data.shown("main", "baseline"), data.shown("ablation")
+    every = [*main, *ablations]
     rows = main_rows(data, main)
     return Statistics(
         main=rows,
         ablations=main_rows(data, ablations),
-        readouts=readout_rows(data, [*main, *ablations]),
-        missing=missing_cells(data, [*main, *ablations]),
-        by_count=count_cells(data, [*main, *ablations]),
-        random=random_cells(data, [*main, *ablations]),
+        readouts=readout_rows(data, every),
+        missing=missing_cells(data, every),
+        by_count=count_cells(data, every),
+        random=random_cells(data, every),
         claims=claims(data, rows),
+        calibration=calibration_rows(data, every),
+        selective=selective_rows(data, every),
+        groups=group_rows(data, every),
+        mistakes=mistakes(every),
     )
 
 

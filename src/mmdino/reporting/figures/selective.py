@@ -1,0 +1,33 @@
+"""Risk–coverage curves: the error rate if only the surest answers are given."""
+
+from matplotlib.figure import Figure
+
+from mmdino.evaluation.selective import COVERAGES
+from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.error_analysis import SelectiveRow
+from mmdino.reporting.figures import style
+
+
+def risk_coverage_curves(data: StudyFiles, rows: list[SelectiveRow]) -> Figure | None:
+    """Draw each arm's error rate by coverage; the reference arm's with its band."""
+    if not rows:
+        return None
+    marks = style.marks(data)
+    figure = style.canvas(3.2 + 0.16 * ((len(rows) + 2) // 3))
+    axes = figure.subplots()
+    for row in rows:
+        mark = marks[row.arm]
+        axes.plot(COVERAGES, row.curve.risk, color=mark.colour, linestyle=mark.dash, marker=mark.marker, markersize=3,
+                  label=data.named(row.arm).title)  # fmt: skip
+        if row.arm == data.study.study.reference:
+            axes.fill_between(COVERAGES, row.curve.low, row.curve.high, color=mark.colour, alpha=0.15, linewidth=0)
+    ticks = [tick / 5 for tick in range(6)]
+    axes.set_xticks(ticks, [f"{100 * tick:.0f} %" for tick in ticks])
+    axes.set(xlim=(0, 1.01), ylim=(0, None))
+    axes.set_xlabel(f"patients who are answered, the surest first (n = {max(row.curve.aurc.n for row in rows)})")
+    axes.set_ylabel("error rate among them")
+    style.score_axis(axes, "both")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    style.headline(figure, data.titled("Selective prediction on the external test"))
+    return figure
