@@ -40,7 +40,9 @@ training sites (seeds of their own).
 What was tried before: the spread of .02 that DINOv2 initialises with, and 48 patients a step (500 steps: the statistics
 were not learnt at all); the spread kept in proportion to the width, 24 patients (600 steps: hardly); equal weight for all
 principal components and no local term (likewise). Only with the local term and the weights above did the statistics come
-down. DINO's own objective as the starter's was not tried. The losses were still falling when the last row was annealed:
+down. DINO's own objective from random weights (MM-DINOv2 without labels, K = 256, Sinkhorn–Knopp, on the study's training
+patients) kept a flat teacher (entropy 5.4 of ln 256 = 5.55) in the 100 steps that it was given; a full trial on these
+images was not made. The losses were still falling when the last row was annealed:
 more hours would still help. What the study's arms reached from it, where MM-DINOv2 stayed short of it, and what was
 tried for that: docs/results-phantom.md.
 """
