@@ -51,13 +51,8 @@ def write_cohort(root: Path, patients: int, seed: int = 0, prefix: str = "p", **
 def as_preprocessed(manifest: pd.DataFrame) -> pd.DataFrame:
     """Return the preprocessed table of patients that lie in atlas space already."""
     paths = manifest[["subject", "session", "cohort", *SEQUENCES, "seg"]]
-    return conform(
-        PREPROCESSED,
-        paths.assign(
-            mask="", transforms="", figure="", seg_source="cohort", status="done", reason="", seconds=0.0, brain_ml=0.0
-        ),
-        "preprocessed",
-    )
+    done = paths.assign(stage="stripped", seg_source="cohort", status="done", seconds=0.0, brain_ml=0.0)
+    return conform(PREPROCESSED, done.reindex(columns=list(PREPROCESSED.columns), fill_value=""), "preprocessed")
 
 
 def tiny_study(

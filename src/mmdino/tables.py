@@ -13,7 +13,14 @@ from mmdino.files import atomic
 
 SEQUENCES = ("t1", "t1c", "t2", "flair")
 CLASSES = ("astrocytoma", "glioblastoma", "oligodendroglioma")
-STAGES = ("native", "atlas", "stripped")
+STAGES = ("native", "atlas", "stripped", "stripped-other-space")
+# What quality control measures of a patient (mmdino.preprocess.quality), by column.
+QUALITY: dict[str, type] = {
+    **dict.fromkeys(("rough_dice", "atlas_dice", *(f"similarity_{name}" for name in SEQUENCES)), float),
+    **dict.fromkeys(("in_view", "flat_end", *(f"flip_{name}" for name in SEQUENCES), "tumour_outside"), float),
+    **dict.fromkeys(("sequence_margin", "enhancement", "alike"), float),
+    **dict.fromkeys(("looks_like", "alike_pair"), str),
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,14 @@ PREPROCESSED = Table(
     "preprocessed",
     "a session after preprocessing",
     {
-        **dict.fromkeys(("subject", "session", "cohort"), str),
+        **dict.fromkeys(("subject", "session", "cohort", "stage"), str),
         **dict.fromkeys((*SEQUENCES, "seg", "mask", "transforms", "figure"), str),  # paths; empty = missing
-        **dict.fromkeys(("seg_source", "status", "reason"), str),  # status: done | failed
+        **dict.fromkeys(("seg_source", "status", "reason"), str),  # status: done | failed | excluded
         "seconds": float,  # CPU seconds
         "brain_ml": float,
+        **QUALITY,
+        "similarity_z": float,  # the lowest of the sequences', in robust standard deviations within cohort and stage
+        **dict.fromkeys(("flags", "decision"), str),  # what quality control says, and what a person decided
     },
     key=("subject", "session"),
 )

@@ -76,5 +76,10 @@ rule gather:
         "../../envs/environment.yaml"
     resources:
         login=1,
+    params:
+        study=STUDY_FILE,
+        settings=as_text(STUDY.qc),
+        decisions=lambda w: str(read_decisions(STUDY.qc.decisions, w.cohort)),
     shell:
-        'python -m mmdino gather {input:q} --out "{output}" > "{log}" 2>&1'
+        'python -m mmdino gather --study "{params.study}" --cohort {wildcards.cohort} {input:q} --out "{output}"'
+        ' > "{log}" 2>&1'

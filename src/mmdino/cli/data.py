@@ -68,14 +68,18 @@ def preprocess(
 
 
 @verbs.command(rich_help_panel=PANEL)
-def gather(shards: Annotated[list[Path], typer.Argument(help="Tables of preprocessed shards.")], out: Out) -> None:
-    """Join the shards' tables of preprocessed sessions."""
-    import pandas as pd
+def gather(
+    study: StudyFile,
+    cohort: CohortName,
+    shards: Annotated[list[Path], typer.Argument(help="Tables of preprocessed shards.")],
+    out: Out,
+) -> None:
+    """Join a cohort's shards and judge their quality: flags, and who is left out."""
+    from mmdino.config import load_study
+    from mmdino.preprocess.quality.judge import gather_cohort
+    from mmdino.tables import PREPROCESSED, write_table
 
-    from mmdino.tables import PREPROCESSED, read_table, write_table
-
-    joined = pd.concat([read_table(PREPROCESSED, shard) for shard in shards])
-    write_table(PREPROCESSED, joined.sort_values("subject"), out)
+    write_table(PREPROCESSED, gather_cohort(shards, load_study(study, check=False).study.qc, cohort), out)
 
 
 @verbs.command(rich_help_panel=PANEL)

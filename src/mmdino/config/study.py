@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from mmdino.config.experiment import Data, Experiment, MethodSettings, load_experiments, method_settings
+from mmdino.config.quality import Quality
 from mmdino.config.strict import Strict, parse, read_yaml
 from mmdino.errors import UserError, nearest
 
@@ -27,9 +28,10 @@ class PhantomCohort(Strict):
 class Cohort(Strict):
     """One cohort on disk."""
 
-    stage: Literal["native", "atlas", "stripped"] = Field(
-        description="native: whole heads in scanner space; atlas: registered to the atlas, with skull; stripped: "
-        "registered to the atlas and skull-stripped."
+    stage: Literal["native", "atlas", "stripped", "stripped-other-space"] = Field(
+        description="native: whole heads, each scan in its own space; atlas: registered to the atlas, with skull; "
+        "stripped: registered to the atlas and skull-stripped; stripped-other-space: skull-stripped, the sequences "
+        "registered to each other but not to the atlas."
     )
     role: Literal["train", "test"] = Field(default="train", description="test: the external test set, looked at once.")
     adapter: str = Field(default="folder", description="A file of mmdino/cohorts.")
@@ -41,6 +43,8 @@ class Cohort(Strict):
     def _one_source(self) -> "Cohort":
         if bool(self.path) == (self.phantom is not None):
             raise ValueError("a cohort needs either 'path' (found on disk) or 'phantom' (made), and not both")
+        if self.phantom and self.stage not in ("native", "stripped"):
+            raise ValueError(f"phantoms are made native or stripped; set 'stage' to one of them, not to {self.stage}")
         return self
 
 
@@ -149,6 +153,7 @@ class Study(Strict):
     cohorts: dict[str, Cohort] = Field(min_length=1)
     labels: Labels = Labels()
     preprocess: Preprocess = Preprocess()
+    qc: Quality = Quality()
     leakage: Leakage = Leakage()
     splits: Splits = Splits()
     bank: Bank = Bank()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mmdino.files import atomic
 from mmdino.nifti import Volume
 from mmdino.preprocess.images import RAS, reorient
+from mmdino.preprocess.registration import resample
 from mmdino.tables import SEQUENCES
 
 PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
@@ -26,16 +27,18 @@ def write_figure(
         scans: sequences by name on the atlas's grid, still with skull so that stripping can be judged.
         brain: its mask.
         tumour: labels.
-        atlas: the template; its outline shows whether registration is right.
+        atlas: the template, on any grid; its outline shows whether registration is right.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    grid = next(iter(scans.values()))
+
     def turned(array: NDArray) -> NDArray:
-        return reorient(Volume(array, atlas.affine), RAS).array
+        return reorient(Volume(array, grid.affine), RAS).array
 
     outlines = {
-        ATLAS: turned(atlas.array > 0),
+        ATLAS: turned(resample(atlas, grid, np.eye(4)).array > 0),
         BRAIN: turned(brain),
         TUMOUR: turned(tumour > 0),
     }

@@ -55,3 +55,9 @@ def to_ants(volume: Volume) -> Any:
 def masked(volume: Volume, mask: NDArray[np.bool_]) -> Volume:
     """Return the volume with 0 outside of the mask."""
     return Volume(np.where(mask, volume.array, 0), volume.affine)
+
+
+def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """Return the overlap of two masks on one grid, 0 to 1; NaN where both are empty."""
+    total = a.sum() + b.sum()
+    return float(2 * (a & b).sum() / total) if total else float("nan")

@@ -16,11 +16,13 @@ from mmdino.preprocess.atlas import Atlas
 from mmdino.preprocess.bids import Names
 from mmdino.preprocess.brain import extract_brain, rough_brain
 from mmdino.preprocess.figure import write_figure
-from mmdino.preprocess.images import harmonise, masked
+from mmdino.preprocess.images import dice, harmonise, masked
+from mmdino.preprocess.quality.grids import REFERENCES
+from mmdino.preprocess.quality.measure import Measures, measure
+from mmdino.preprocess.quality.view import in_view
 from mmdino.preprocess.segment import harmonise_labels, segment
 from mmdino.tables import SEQUENCES
 
-REFERENCES = ("t1c", "t1", "t2", "flair")
 LEAST_OVERLAP = 0.6
 Row = dict[str, str]
 
@@ -31,6 +33,7 @@ class Result:
 
     row: Row = field(default_factory=dict)
     brain_ml: float = float("nan")
+    measures: Measures = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
 
@@ -72,9 +75,11 @@ def native(row: Row, names: Names, atlas: Atlas, settings: Preprocess) -> Result
     for name, pull in pulls.items():
         registration.write_pull(pull, names.path(f"transform-{name}"))
     result.row["transforms"] = str(names.path("transforms"))
-    with result.step("figure"):
-        write_figure(names.path("figure"), names.subject, moved, brain, labels, atlas.volume)
-    result.row["figure"] = str(names.path("figure"))
+    views = [(scan.array.shape, scan.affine, pulls[name]) for name, scan in scans.items()]
+    with result.step("quality"):
+        seen = in_view(atlas.volume, views)
+        result.measures = measure(moved, brain, labels, atlas.volume, seen, dice(brain, near))
+    _draw(names, moved, brain, labels, atlas.volume, result)
     return result
 
 
@@ -86,7 +91,37 @@ def registered(row: Row, names: Names, atlas: Atlas, settings: Preprocess) -> Re
         labels = _labels(row)
         require_same_space({row[name]: scan for name, scan in (scans | labels).items()})
     brain = _strip(scans[next(name for name in REFERENCES if name in scans)], None, settings, result)
-    _finish(row, names, scans, brain, labels.get("seg"), settings, result)
+    tumour = _finish(row, names, scans, brain, labels.get("seg"), settings, result)
+    with result.step("quality"):
+        result.measures = measure(scans, brain, tumour, atlas.volume)
+    _draw(names, scans, brain, tumour, atlas.volume, result)
+    return result
+
+
+def elsewhere(row: Row, names: Names, atlas: Atlas, settings: Preprocess) -> Result:
+    """Register scans that share a space and are stripped, but in another space than the atlas's: nothing is stripped."""
+    result = Result()
+    with result.step("read"):
+        scans = {name: harmonise(read_volume(row[name]), row[name]) for name in _given(row)}
+        labels = {name: harmonise(volume, row["seg"]) for name, volume in _labels(row).items()}
+        require_same_space({row[name]: scan for name, scan in (scans | labels).items()})
+    reference = scans[next(name for name in REFERENCES if name in scans)]
+    inside = Volume(_inside(scans), reference.affine)
+    with result.step("registration"):
+        pull = registration.register(atlas.volume, reference, settings.registration)
+    with result.step("resampling"):
+        moved = {name: registration.resample(scan, atlas.volume, pull) for name, scan in scans.items()}
+        brain = registration.resample(inside, atlas.volume, pull).array > 0.5
+        tumour = registration.resample_labels(labels["seg"], atlas.volume, pull) if labels else None
+    result.brain_ml = float(brain.sum()) * atlas.volume.voxel_ml
+    _check_overlap(brain, atlas)
+    found = _finish(row, names, moved, brain, tumour, settings, result)
+    for name in scans:
+        registration.write_pull(pull, names.path(f"transform-{name}"))
+    result.row["transforms"] = str(names.path("transforms"))
+    with result.step("quality"):
+        result.measures = measure(moved, brain, found, atlas.volume)
+    _draw(names, moved, brain, found, atlas.volume, result)
     return result
 
 
@@ -98,15 +133,36 @@ def stripped(row: Row, names: Names, atlas: Atlas, settings: Preprocess) -> Resu
         labels = _labels(row)
         require_same_space({row[name]: scan for name, scan in (scans | labels).items()})
     result.row = {name: row[name] for name in (*SEQUENCES, "seg")}
-    inside = np.any([scan.array != 0 for scan in scans.values()], axis=0)
+    inside = _inside(scans)
     result.brain_ml = float(inside.sum()) * next(iter(scans.values())).voxel_ml
     if labels:
+        tumour = labels["seg"]
         result.row["seg_source"] = "given"
     else:
         tumour = _segment(scans, settings, result)
         write_volume(tumour.array, tumour.affine, names.path("seg"))
         result.row["seg"] = str(names.path("seg"))
+    with result.step("quality"):
+        result.measures = measure(scans, inside, tumour.array, atlas.volume)
     return result
+
+
+def _inside(scans: dict[str, Volume]) -> NDArray[np.bool_]:
+    """Return where any of a patient's stripped sequences holds something: the brain."""
+    return np.any([scan.array != 0 for scan in scans.values()], axis=0)
+
+
+def _draw(
+    names: Names,
+    scans: dict[str, Volume],
+    brain: NDArray[np.bool_],
+    tumour: NDArray[np.uint8],
+    atlas: Volume,
+    result: Result,
+) -> None:
+    with result.step("figure"):
+        write_figure(names.path("figure"), names.subject, scans, brain, tumour, atlas)
+    result.row["figure"] = str(names.path("figure"))
 
 
 def _given(row: Row) -> list[str]:
@@ -145,7 +201,7 @@ def _strip(head: Volume, near: NDArray[np.bool_] | None, settings: Preprocess, r
 
 def _check_overlap(brain: NDArray[np.bool_], atlas: Atlas) -> None:
     template = atlas.volume.array > 0
-    overlap = 2 * (brain & template).sum() / (brain.sum() + template.sum())
+    overlap = dice(brain, template)
     if overlap < LEAST_OVERLAP:
         raise UserError(
             f"registration to {atlas.space} failed (Dice of brain and atlas {overlap:.2f}); look at the scan"

@@ -15,9 +15,10 @@ from mmdino.models.nnunet import model_folder
 from mmdino.preprocess.atlas import Atlas, load_atlas
 from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
 from mmdino.preprocess.environment import one_thread
+from mmdino.preprocess.quality.measure import Measures
 from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, conform
 
-REVISION = 1  # raise it when the chain's results change: every patient is then made again
+REVISION = 2  # raise it when the chain's results change: every patient is then made again
 FILES = (*SEQUENCES, "seg", "mask", "transforms", "figure")
 
 
@@ -62,6 +63,7 @@ def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives:
     """Return the patient's row: from its record, or made now."""
     start = time.process_time()
     base = {**dict.fromkeys(PREPROCESSED.columns, ""), **{key: row[key] for key in ("subject", "session", "cohort")}}
+    base["stage"] = stage
     try:
         if row["excluded"]:
             raise UserError(f"excluded: {row['excluded']}")
@@ -71,12 +73,16 @@ def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives:
         if known is not None:
             return base | known
         result = _chain(stage)(row, names, atlas, settings)
-        made = result.row | {
-            "status": "done",
-            "reason": "; ".join(result.notes),
-            "seconds": round(time.process_time() - start, 3),
-            "brain_ml": round(result.brain_ml, 2),
-        }
+        made = (
+            result.row
+            | _numbers(result.measures)
+            | {
+                "status": "done",
+                "reason": "; ".join(result.notes),
+                "seconds": round(time.process_time() - start, 3),
+                "brain_ml": round(result.brain_ml, 2),
+            }
+        )
         write_json(
             names.path("record"),
             {"subject": row["subject"], "key": key, "row": made, "steps": result.steps},
@@ -98,14 +104,25 @@ def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives:
 def _chain(stage: str) -> Any:
     from mmdino.preprocess import patient
 
-    return {"native": patient.native, "atlas": patient.registered, "stripped": patient.stripped}[stage]
+    return {
+        "native": patient.native,
+        "atlas": patient.registered,
+        "stripped": patient.stripped,
+        "stripped-other-space": patient.elsewhere,
+    }[stage]
+
+
+def _numbers(measures: Measures) -> dict[str, Any]:
+    """Return measures as a record can hold them: rounded, and nothing where a check could not judge."""
+    return {
+        name: value if isinstance(value, str) else round(value, 4) for name, value in measures.items() if value == value
+    }
 
 
 def _key(row: dict[str, str], stage: str, settings: Preprocess, atlas: Atlas) -> str:
     """Return what a patient's result depends on: files by size and time, settings, and this code's revision."""
     files = [Path(row[name]) for name in (*SEQUENCES, "seg") if row[name]]
-    if stage == "native":
-        files.append(atlas.path)
+    files.append(atlas.path)
     if not row["seg"] and settings.segmenter != "none":
         files += sorted(model_folder(settings.segmenter).glob("fold_*/checkpoint_final.pth"))
     stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]

@@ -22,10 +22,20 @@ def cohort_table(data: StudyFiles) -> Table:
         frame=pd.DataFrame(lines),
         columns=[
             text("Cohort", "cohort"),
-            text("Stage", "stage", help="native: whole heads; atlas: registered; stripped: registered, without skull"),
+            text(
+                "Stage",
+                "stage",
+                help="native: whole heads; atlas: registered; stripped: registered, without skull; "
+                "stripped-other-space: without skull, not yet registered to the atlas",
+            ),
             text("Site", "site"),
             number("Found", "found", count),
-            number("Failed", "failed", count, help="excluded, failed in preprocessing, or without slices"),
+            number(
+                "Failed",
+                "failed",
+                count,
+                help="excluded (quality control too), failed, or without slices",
+            ),
             Column("Train (labelled)", lambda row: f"{count(row['train'])} ({count(row['labelled'])})", "train"),
             number("Val.", "val", count, help="validation"),
             number("Test", "test", count, help="external test"),
@@ -56,7 +66,7 @@ def _cohort_line(data: StudyFiles, name: str) -> dict[str, Any]:
         "site": ", ".join(sorted(set(manifest["site"]) - {""})) or cohort.site or NONE,
         "role": cohort.role,
         "found": len(manifest),
-        "failed": max(excluded, int((done["status"] == "failed").sum()) if len(done) else 0) + left_out,
+        "failed": max(excluded, int((done["status"] != "done").sum()) if len(done) else 0) + left_out,
         "train": int((split == "train").sum()),
         "labelled": int(((split == "train") & labelled).sum()),
         "val": int((split == "val").sum()),
@@ -71,7 +81,7 @@ def _cohort_line(data: StudyFiles, name: str) -> dict[str, Any]:
 def failure_table(data: StudyFiles) -> Table:
     """Return everybody and everything that was left out, with the reason."""
     lines = []
-    failed = data.preprocessed[data.preprocessed["status"] == "failed"]
+    failed = data.preprocessed[data.preprocessed["status"] != "done"]
     for row in failed.to_dict("records"):
         lines.append({"what": row["subject"], "where": f"preprocessing, {row['cohort']}", "reason": row["reason"]})
     known = set(failed["subject"])
