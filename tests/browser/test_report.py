@@ -1,6 +1,9 @@
 """The report in a real browser: headless Chromium, as Debian packs it."""
 
 import shutil
+from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import pytest
 
@@ -92,6 +95,44 @@ def test_a_head_sorts_its_column_up_and_down(browser, address):
         numbers = [float(key) for key in keys if key]
         assert numbers == sorted(numbers, reverse=order == "descending")
         assert keys[len(numbers) :] == [""] * (len(keys) - len(numbers))
+
+
+def test_a_table_is_copied_as_its_files_say(browser, address):
+    browser.get(address)
+    tables = Path(url2pathname(urlparse(address).path)).parent / "tables"
+    browser.execute_script("window.kept = ''; navigator.clipboard.writeText = async text => { window.kept = text; }")
+    tools = browser.find_element(By.CSS_SELECTOR, ".tools[data-table=table-main]")
+    for kind in ("tsv", "md", "tex"):
+        tools.find_element(By.CSS_SELECTOR, f"button[data-kind={kind}]").click()
+        assert browser.execute_script("return window.kept").strip() == (tables / f"main.{kind}").read_text().strip()
+    assert tools.find_element(By.TAG_NAME, "output").text == "copied as LaTeX"
+
+
+def test_rows_are_filtered_by_words(browser, address):
+    resize(browser, 1300)
+    browser.get(address)
+    browser.execute_script("document.querySelectorAll('details').forEach(part => part.open = true)")
+    tools = browser.find_element(By.CSS_SELECTOR, ".tools[data-table=table-metrics]")
+    rows = browser.find_elements(By.CSS_SELECTOR, "#table-metrics tbody tr")
+    tools.find_element(By.TAG_NAME, "input").send_keys("radiomics brier")
+    shown = [row.text for row in rows if row.is_displayed()]
+    assert len(shown) == 1
+    assert "Brier" in shown[0]
+    assert tools.find_element(By.TAG_NAME, "output").text == f"1 of {len(rows)} rows"
+
+
+def test_a_hundred_rows_sort_in_a_tenth_of_a_second(browser, address):
+    browser.get(address)
+    script = """
+    const body = document.querySelector("#table-main").tBodies[0];
+    while (body.rows.length < 100) body.append(body.rows[0].cloneNode(true));
+    const button = document.querySelector("#table-main thead th:nth-child(2) button");
+    const start = performance.now();
+    button.click();
+    document.body.getBoundingClientRect();
+    return performance.now() - start;
+    """
+    assert browser.execute_script(script) < 100
 
 
 def test_words_sort_as_words_and_the_keyboard_does_it(browser, address):

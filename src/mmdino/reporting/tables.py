@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mmdino.evaluation.compare import Estimate
-from mmdino.files import atomic, write_text
+from mmdino.files import write_text
 from mmdino.reporting.text import NONE, score, span
 
 LATEX = {"−": "$-$", "–": "--", "\u00a0": "~", "±": r"$\pm$", "≥": r"$\geq$", "…": r"\dots{}"}
@@ -71,22 +71,27 @@ class Table:
             shown.append({"cells": cells, "emphasised": first == self.emphasised, "swatch": row.get(self.swatch, "")})
         return shown
 
-    def write(self, folder: Path) -> None:
-        """Write the numbers as TSV, and what the page shows as Markdown and as LaTeX (booktabs)."""
-        with atomic(folder / f"{self.name}.tsv") as temporary:
-            self.frame.to_csv(temporary, sep="\t", index=False, float_format="%.6g")
+    @property
+    def texts(self) -> dict[str, str]:
+        """Return the table as ``tsv`` (all its numbers), and what the page shows as ``md`` and ``tex`` (booktabs)."""
         cells = [[cell["text"] for cell in row["cells"]] for row in self.rows]
         shown = pd.DataFrame(cells, columns=[column.label for column in self.columns])
         sides = ["right" if column.number else "left" for column in self.columns]
         barred = shown.map(lambda text: text.replace("|", "\\|"))
-        write_text(
-            folder / f"{self.name}.md",
-            barred.to_markdown(index=False, disable_numparse=True, colalign=sides if cells else None) + "\n",
-        )
         body = shown.to_latex(index=False, escape=True, column_format="".join(side[0] for side in sides))
         for character, command in LATEX.items():
             body = body.replace(character, command)
-        write_text(folder / f"{self.name}.tex", f"% {self.title}; needs booktabs\n{body}")
+        markdown = barred.to_markdown(index=False, disable_numparse=True, colalign=sides if cells else None)
+        return {
+            "tsv": self.frame.to_csv(sep="\t", index=False, float_format="%.6g"),
+            "md": f"{markdown}\n",
+            "tex": f"% {self.title}; needs booktabs\n{body}",
+        }
+
+    def write(self, folder: Path) -> None:
+        """Write :attr:`texts`, a file a kind."""
+        for kind, content in self.texts.items():
+            write_text(folder / f"{self.name}.{kind}", content)
 
     @staticmethod
     def _key(column: Column, row: dict[str, Any]) -> str:

@@ -17,3 +17,40 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+for (const tools of document.querySelectorAll(".tools")) {
+  tools.hidden = false;
+  const said = tools.querySelector("output");
+  const rows = document.getElementById(tools.dataset.table).tBodies[0].rows;
+  tools.querySelector("input")?.addEventListener("input", event => {
+    const words = event.target.value.toLowerCase().split(/\s+/);
+    let shown = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every(word => text.includes(word));
+      shown += !row.hidden;
+    }
+    said.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} rows`;
+  });
+  for (const button of tools.querySelectorAll("button")) {
+    button.addEventListener("click", async () => {
+      const text = tools.querySelector(`template[data-kind="${button.dataset.kind}"]`).content.textContent;
+      said.textContent = (await copy(text)) ? `copied as ${button.textContent}` : "the browser does not let a page copy";
+    });
+  }
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch { // no clipboard for this page: the older way
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
