@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from mmdino.cli import before, carried, data, exchange, results, runs
+from mmdino.cli import before, carried, data, exchange, quality, results, runs
 from mmdino.errors import UserError
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     "(`snakemake --profile profiles/local`).",
 )
 # `mmdino --help` shows the verbs as they stand here: headings, and verbs below them, in the order of use.
-for verbs in (before.verbs, data.verbs, exchange.verbs, runs.verbs, results.verbs, carried.verbs):
+for verbs in (before.verbs, data.verbs, quality.verbs, exchange.verbs, runs.verbs, results.verbs, carried.verbs):
     app.add_typer(verbs)
 
 

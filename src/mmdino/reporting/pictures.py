@@ -26,11 +26,11 @@ class Picture:
 
 
 def sample(data: StudyFiles) -> tuple[list[Picture], int]:
-    """Return up to ``SAMPLE`` pictures, and how many there are; who is shown depends on the names alone."""
+    """Return up to ``SAMPLE`` pictures, and how many there are; flagged patients come first, then names decide."""
     done = data.preprocessed[(data.preprocessed["figure"] != "") & (data.preprocessed["status"] == "done")]
     native = [name for name, cohort in data.study.study.cohorts.items() if cohort.stage == "native"]
     rows = done[done["cohort"].isin(native)].to_dict("records")
-    rows.sort(key=lambda row: stable_hash("picture", row["subject"]))
+    rows.sort(key=lambda row: (row["flags"] == "", stable_hash("picture", row["subject"])))
     shown: list[Picture] = []
     for row in rows:
         path = next((p for p in (Path(row["figure"]), data.results / row["figure"]) if p.is_file()), None)
@@ -43,7 +43,9 @@ def sample(data: StudyFiles) -> tuple[list[Picture], int]:
 def _caption(row: dict) -> str:
     volume = f"brain {count(row['brain_ml'])} ml" if not pd.isna(row["brain_ml"]) else ""
     segmentation = f"tumour from {row['seg_source']}" if row["seg_source"] else ""
-    return " · ".join(part for part in (volume, segmentation, f"{duration(row['seconds'])} CPU", row["reason"]) if part)
+    return " · ".join(
+        part for part in (volume, segmentation, f"{duration(row['seconds'])} CPU", row["reason"], row["flags"]) if part
+    )
 
 
 def embedded(path: Path) -> str | None:

@@ -18,7 +18,9 @@ TO_SIGMA = 1.4826  # median absolute deviation to standard deviation of a normal
 def gather_cohort(shards: Iterable[Path], qc: Quality, cohort: str) -> pd.DataFrame:
     """Return the shards' tables as one, judged."""
     joined = pd.concat([read_table(PREPROCESSED, shard) for shard in shards], ignore_index=True)
-    return judge(joined.sort_values("subject", ignore_index=True), qc, read_decisions(qc.decisions, cohort), cohort)
+    return judge(
+        joined.sort_values(["subject", "session"], ignore_index=True), qc, read_decisions(qc.decisions, cohort), cohort
+    )
 
 
 def judge(preprocessed: pd.DataFrame, qc: Quality, decisions: Decisions, cohort: str) -> pd.DataFrame:
@@ -35,7 +37,7 @@ def judge(preprocessed: pd.DataFrame, qc: Quality, decisions: Decisions, cohort:
             raise UserError(f"{qc.decisions}: cohort {cohort} has no subject '{subject}'{hint}")
     judged = preprocessed.copy()
     done = judged["status"] == "done"
-    judged["similarity_z"] = _similarity_z(judged[done]).reindex(judged.index)
+    judged["similarity_z"] = _similarity_z(judged[done]).reindex(judged.index).round(3)
     for index in judged.index[done]:
         said = "; ".join(flags(judged.loc[index].to_dict(), qc))
         decision, why = decisions.get(str(judged.at[index, "subject"]), ("", ""))
@@ -63,3 +65,13 @@ def _robust_z(values: pd.DataFrame) -> pd.DataFrame:
     spread = (TO_SIGMA * away.abs().median()).clip(lower=LEAST_SPREAD * median)
     usual = values.columns[values.notna().sum() >= LEAST_PATIENTS]
     return (away / spread)[usual].reindex(columns=values.columns)
+
+
+def said(judged: pd.DataFrame, cohort: str) -> list[str]:
+    """Return the outcome in lines: how many passed, and everybody flagged, decided on or left out."""
+    told = judged[(judged["flags"] != "") | (judged["decision"] != "") | (judged["status"] != "done")]
+    lines = [f"{cohort}: {len(judged)} patients, {len(judged) - len(told)} pass"]
+    for row in told.to_dict("records"):
+        words = [row["flags"], row["decision"], row["reason"] if row["status"] == "failed" else ""]
+        lines.append(f"  {row['status']:8} {row['subject']}: {'; '.join(word for word in words if word)}")
+    return lines

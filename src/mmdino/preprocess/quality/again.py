@@ -1,0 +1,103 @@
+"""Quality control again, from what is on disk: values, pictures, and the tables that hold them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from mmdino.errors import UserError
+from mmdino.files import read_json, write_json
+from mmdino.nifti import Volume, read_labels, read_volume, require_same_space
+from mmdino.preprocess.atlas import Atlas
+from mmdino.preprocess.bids import Names
+from mmdino.preprocess.figure import write_figure
+from mmdino.preprocess.images import harmonise
+from mmdino.preprocess.quality.measure import measure
+from mmdino.preprocess.registration import read_pull, resample
+from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, read_table, write_table
+
+Row = dict[str, Any]
+
+
+def look_again(cohort: Path, derivatives: Path, atlas: Atlas, subjects: list[str] | None = None) -> Iterator[str]:
+    """Measure and draw a cohort's patients again; yields a sentence for each that could not be read.
+
+    Tables and records are written only where a value has changed, so that nothing else is made again for nothing.
+
+    Args:
+        cohort: ``cohorts/<cohort>`` of the results, with the manifest and the shards' tables.
+        derivatives: ``derivatives/<cohort>``.
+        atlas: the study's.
+        subjects: whom; None: everybody.
+
+    Raises:
+        UserError: the cohort is not preprocessed yet.
+    """
+    shards = sorted((cohort / "preprocessed").glob("shard-*.tsv"))
+    if not shards:
+        raise UserError(f"{cohort}: nothing is preprocessed there yet; run `snakemake {cohort / 'preprocessed.tsv'}`")
+    raw = read_table(MANIFEST, cohort / "manifest.tsv").set_index(["subject", "session"])
+    for shard in shards:
+        table = read_table(PREPROCESSED, shard)
+        rows: list[Row] = table.to_dict("records")  # type: ignore[assignment]
+        for row in tqdm(rows, desc=f"{cohort.name} {shard.stem}", unit="patient", disable=None):
+            if row["status"] != "done" or (subjects and row["subject"] not in subjects):
+                continue
+            names = Names(derivatives, row["subject"], row["session"], atlas)
+            try:
+                scans = raw.loc[(row["subject"], row["session"])].to_dict()
+                values = _patient(row, scans, names, atlas)
+            except (UserError, KeyError) as error:
+                yield f"{row['subject']}: {error}"
+                continue
+            if values != {name: row[name] for name in values}:
+                row |= values
+                _note(names.path("record"), values)
+        changed = pd.DataFrame(rows, columns=list(PREPROCESSED.columns))
+        if not changed.equals(table):
+            write_table(PREPROCESSED, changed, shard)
+
+
+def _patient(row: Row, raw: Row, names: Names, atlas: Atlas) -> Row:
+    """Draw a patient and return the values that could be measured."""
+    scans = {name: read_volume(row[name]) for name in SEQUENCES if row[name]}
+    tumour = read_labels(row["seg"])
+    masks = {row["mask"]: read_labels(row["mask"])} if row["mask"] else {}
+    require_same_space({row[name]: scan for name, scan in scans.items()} | {row["seg"]: tumour} | masks)
+    inside = next(iter(masks.values())).array > 0 if masks else np.any([s.array != 0 for s in scans.values()], axis=0)
+    in_view = 1.0 if row["in_view"] != row["in_view"] else row["in_view"]  # the scanner's part does not change
+    found = measure(scans, inside, tumour.array, atlas.volume, in_view, row["rough_dice"])
+    write_figure(
+        names.path("figure"),
+        names.subject,
+        _with_skull(row, raw, names, atlas, scans),
+        inside,
+        tumour.array,
+        atlas.volume,
+    )
+    rounded = {name: value if isinstance(value, str) else round(value, 4) for name, value in found.items()}
+    return {name: value for name, value in rounded.items() if value == value}
+
+
+def _with_skull(row: Row, raw: Row, names: Names, atlas: Atlas, scans: dict[str, Volume]) -> dict[str, Volume]:
+    """Return the scans before they were stripped where they are at hand, so that stripping can be judged."""
+    shown = dict(scans)
+    for name in scans:
+        path, transform = Path(raw[name] or "."), names.path(f"transform-{name}")
+        if not path.is_file():
+            continue
+        if row["transforms"] and transform.exists():
+            shown[name] = resample(harmonise(read_volume(path), path), atlas.volume, read_pull(transform))
+        elif row["stage"] == "atlas":
+            shown[name] = read_volume(path)
+    return shown
+
+
+def _note(record: Path, values: Row) -> None:
+    """Keep the values in the patient's record, so that preprocessing, which skips what is done, tells the same."""
+    if record.exists():
+        kept = read_json(record)
+        write_json(record, {**kept, "row": {**kept["row"], **values}})
