@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mmdino.cohorts import build_manifest
-from mmdino.config import Bank, Cohort, Splits, Study
+from mmdino.config import Bank, Cohort, Splits, Study, Volumes
 from mmdino.dataset.bank import SliceBank
 from mmdino.dataset.build import build_bank
 from mmdino.dataset.patients import Patients
@@ -63,9 +63,13 @@ def tiny_study(
     axes: tuple[int, ...] = (2,),
     labelled_fraction: float = 1.0,
     seed: int = 0,
+    volumes: Volumes | None = None,
     **options: object,
 ) -> Patients:
-    """Return patients of a training and a test cohort, written to ``folder`` and read back by the real code."""
+    """Return patients of a training and a test cohort, written to ``folder`` and read back by the real code.
+
+    With ``volumes`` they come from volume banks.
+    """
     study = Study(
         name="tiny",
         title="Tiny",
@@ -83,6 +87,6 @@ def tiny_study(
         manifests.append(build_manifest(name, study.cohorts[name], root))
         tables.append(as_preprocessed(manifests[-1]))
         banks.append(folder / "slices" / name)
-        build_bank(tables[-1], study.bank, banks[-1], progress=False)
+        build_bank(tables[-1], volumes or study.bank, banks[-1], progress=False)
     splits = make_splits(study, pd.concat(manifests), pd.concat(tables))
     return Patients(SliceBank.open(banks), splits)

@@ -93,6 +93,12 @@ def root(wildcards):
     return STUDY.cohorts[wildcards.cohort].path or f"{RESULTS}/raw/{wildcards.cohort}"
 
 
+def banks(wildcards):
+    """Return every cohort's bank of what the experiment's method reads: slices or volumes."""
+    reads = LOADED.settings(wildcards.experiment).reads
+    return [f"{RESULTS}/cohorts/{cohort}/{reads}" for cohort in COHORTS]
+
+
 def options(name):
     """Return the params function that gives each file of an input as `--name=file`."""
     return lambda wildcards, input: [f"--{name}={path}" for path in input[name]]

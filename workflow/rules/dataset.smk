@@ -1,4 +1,4 @@
-# Who trains and who is tested, and the slice bank that training reads.
+# Who trains and who is tested, and the banks of slices and of volumes that training reads.
 AUDIT = [f"{RESULTS}/leakage.tsv"] if STUDY.leakage.audit else []
 
 
@@ -86,4 +86,15 @@ rule slices:
         study=STUDY_FILE,
         settings=as_text(STUDY.bank),
     shell:
-        'python -m mmdino slices --study "{params.study}" --preprocessed "{input}" --out "{output}" > "{log}" 2>&1'
+        'python -m mmdino {rule} --study "{params.study}" --preprocessed "{input}" --out "{output}" > "{log}" 2>&1'
+
+
+# Made only where an experiment asks for it that reads volumes.
+use rule slices as volumes with:
+    output:
+        directory(f"{RESULTS}/cohorts/{{cohort}}/volumes"),
+    log:
+        f"{RESULTS}/logs/volumes/{{cohort}}.log",
+    params:
+        study=STUDY_FILE,
+        settings=as_text(STUDY.volumes),

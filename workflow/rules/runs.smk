@@ -1,7 +1,7 @@
 # One run is one experiment with one seed. Training and prediction go through `mmdino submit` (SLURM or this machine).
 RUN_INPUT = {
     "splits": f"{RESULTS}/splits.tsv",
-    "slices": expand(f"{RESULTS}/cohorts/{{cohort}}/slices", cohort=COHORTS),
+    "slices": banks,
 }
 
 

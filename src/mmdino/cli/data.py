@@ -152,3 +152,17 @@ def slices(
     from mmdino.tables import PREPROCESSED, read_table
 
     build_bank(read_table(PREPROCESSED, preprocessed), load_study(study, check=False).study.bank, out)
+
+
+@verbs.command(rich_help_panel=PANEL)
+def volumes(
+    study: StudyFile,
+    preprocessed: Annotated[Path, typer.Option("--preprocessed", help="A cohort's preprocessed.tsv.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder of the volume bank.")],
+) -> None:
+    """Cut the volumes round a cohort's tumours into the bank that 3-D methods read."""
+    from mmdino.config import load_study
+    from mmdino.dataset.build import build_bank
+    from mmdino.tables import PREPROCESSED, read_table
+
+    build_bank(read_table(PREPROCESSED, preprocessed), load_study(study, check=False).study.volumes, out)

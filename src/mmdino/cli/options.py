@@ -55,4 +55,7 @@ Results = Annotated[Path, typer.Option("--results", help="results/<study>.")]
 ResultsIfSaid = Annotated[
     Path | None, typer.Option("--results", help="Else results/<study>, as config/config.yaml says.")
 ]
-SliceFolders = Annotated[list[Path], typer.Option("--slices", help="A cohort's slice bank; repeat for each cohort.")]
+SliceFolders = Annotated[
+    list[Path],
+    typer.Option("--slices", help="A cohort's bank of slices, or of volumes for a method that reads these; repeat."),
+]

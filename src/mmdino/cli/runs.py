@@ -135,7 +135,14 @@ def _run(loaded, experiment: str, seed: int, slices: list[Path], splits: Path, f
     from mmdino.methods.base import Run
     from mmdino.tables import SPLITS, read_table
 
+    settings = loaded.settings(experiment)
+    bank = SliceBank.open(slices, getattr(settings, "planes", None))
+    if bank.kind != settings.reads:
+        raise UserError(
+            f"{slices[0]}: is a bank of {bank.kind}, and '{experiment}' reads {settings.reads}; give the folders that "
+            f"`mmdino {settings.reads}` wrote"
+        )
     known = read_table(SPLITS, splits)
     asked = known if test else known[known["split"] != "test"]
-    patients = Patients(SliceBank.open(slices), asked, loaded.experiment(experiment).data)
-    return Run(loaded.settings(experiment), seed, folder, patients)
+    patients = Patients(bank, asked, loaded.experiment(experiment).data)
+    return Run(settings, seed, folder, patients)

@@ -1,7 +1,18 @@
 """What a study is: strict models of the YAML files in ``config/``, light enough for Snakemake to import (no torch)."""
 
-from mmdino.config.experiment import Data, Experiment, MethodSettings, Space, load_experiments, method_settings
-from mmdino.config.study import Bank, Cohort, Evaluation, Labels, Leakage, Preprocess, Splits, Study, load_study
+from mmdino.config.experiment import Data, Experiment, MethodSettings, Reads, Space, load_experiments, method_settings
+from mmdino.config.study import (
+    Bank,
+    Cohort,
+    Evaluation,
+    Labels,
+    Leakage,
+    Preprocess,
+    Splits,
+    Study,
+    Volumes,
+    load_study,
+)
 
 __all__ = [
     "Bank",
@@ -13,9 +24,11 @@ __all__ = [
     "Leakage",
     "MethodSettings",
     "Preprocess",
+    "Reads",
     "Space",
     "Splits",
     "Study",
+    "Volumes",
     "load_experiments",
     "load_study",
     "method_settings",

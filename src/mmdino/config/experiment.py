@@ -2,7 +2,7 @@
 
 import importlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,10 +11,17 @@ from mmdino.errors import UserError, nearest
 
 Readout = Literal["cls", "patch", "head"]
 Group = Literal["main", "baseline", "ablation"]
+Reads = Literal["slices", "volumes"]
 
 
 class MethodSettings(Strict):
-    """Base of every method's settings; a method adds its own in ``mmdino/methods/<method>/settings.py``."""
+    """Base of every method's settings; a method adds its own in ``mmdino/methods/<method>/settings.py``.
+
+    Attributes:
+        reads: which of a cohort's banks its patients come from, single planes or volumes round the tumour.
+    """
+
+    reads: ClassVar[Reads] = "slices"
 
 
 class Data(Strict):

@@ -124,6 +124,22 @@ class Bank(Strict):
     )
 
 
+class Volumes(Strict):
+    """The volume bank: one stack of axial planes a patient round the tumour, for the methods that look in 3-D."""
+
+    size: int = Field(default=96, ge=16, description="Pixels of a plane's side.")
+    spacing: float = Field(default=1.0, gt=0, description="Millimetres between the pixels of a plane.")
+    planes: int = Field(default=49, ge=1, description="Odd: the middle one is the slice with the most tumour.")
+    gap: float = Field(default=2.0, gt=0, description="Millimetres between planes.")
+
+    @field_validator("planes")
+    @classmethod
+    def _has_a_middle(cls, planes: int) -> int:
+        if planes % 2 == 0:
+            raise ValueError(f"volumes.planes is {planes}, and must be odd, so that one plane is the middle")
+        return planes
+
+
 class Evaluation(Strict):
     """Intervals, comparisons and protocols."""
 
@@ -157,6 +173,7 @@ class Study(Strict):
     leakage: Leakage = Leakage()
     splits: Splits = Splits()
     bank: Bank = Bank()
+    volumes: Volumes = Volumes()
     evaluation: Evaluation = Evaluation()
     methods: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Settings of a method at this study's scale."

@@ -1,5 +1,7 @@
 """The slice bank: every crop that training or evaluation may ask for, cut once and memory-mapped.
 
+A volume bank is the same with one row a patient, each crop being a stack of planes (``dataset/volumes.py``).
+
 A bank folder holds, for each row, ``images.npy`` (float16; t1, t1c, t2, flair), ``tumour.npy`` (uint8, 1 = tumour) and
 ``present.npy`` (bool; which sequences the patient has); ``index.parquet`` says what a row is, ``failures.tsv`` who was
 left out and why, and ``meta.json`` the version, the settings and a key of the content.
@@ -13,12 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mmdino.config import Reads
 from mmdino.errors import UserError
 from mmdino.files import content_key, read_json
 from mmdino.tables import SLICES, read_table
 
 VERSION = 1
 AXIAL = 2
+VOLUME = 5  # axes of a volume bank's images: patient, sequence, plane, row, column
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,9 @@ class Slices:
     Rows (H) run along the first remaining axis of the volume: left to right in axial and coronal crops.
 
     Attributes:
-        images: (n, 4, H, W) float32 in [0, 1], in the order of ``tables.SEQUENCES``; an absent sequence is 0.
-        tumour: (n, H, W) uint8, 1 in the tumour.
+        images: (n, 4, H, W), of volumes (n, 4, planes, H, W), float32 in [0, 1], in the order of ``tables.SEQUENCES``;
+            an absent sequence is 0.
+        tumour: (n, H, W), of volumes (n, planes, H, W), uint8, 1 in the tumour.
         present: (n, 4) bool, which sequences the patient has.
         rows: (n,) where they lie in the bank that they were read from; else None.
     """
@@ -51,15 +56,19 @@ class Slices:
 class SliceBank:
     """Banks of one or more cohorts, read as one. Rows are numbered through; a subject occurs in one of them only."""
 
-    def __init__(self, folders: list[Path], metas: list[dict], indices: list[pd.DataFrame]):
+    def __init__(self, folders: list[Path], metas: list[dict], indices: list[pd.DataFrame], planes: int | None = None):
         self._images = [_mapped(folder, "images", meta) for folder, meta in zip(folders, metas)]
         self._tumour = [_mapped(folder, "tumour", meta) for folder, meta in zip(folders, metas)]
+        self.kind: Reads = "volumes" if self._images[0].ndim == VOLUME else "slices"
+        if planes is not None:
+            self._images = [_middle(images, planes, folder) for images, folder in zip(self._images, folders)]
+            self._tumour = [_middle(tumour, planes, folder) for tumour, folder in zip(self._tumour, folders)]
         self._present = np.concatenate(
             [np.array(_mapped(folder, "present", meta)) for folder, meta in zip(folders, metas)]
         )
         self._ends = np.cumsum([meta["rows"] for meta in metas])
         self.index: pd.DataFrame = pd.concat(indices, ignore_index=True)
-        self.crop: int = metas[0]["settings"]["crop"]
+        self.shape: tuple[int, ...] = self._images[0].shape[2:]  # of a crop: (H, W) or (planes, H, W)
         self.key: str = content_key([meta["key"] for meta in metas])
         self._rows: dict[str, NDArray[np.int64]] = {
             str(subject): np.asarray(rows) for subject, rows in self.index.groupby("subject").indices.items()
@@ -68,12 +77,16 @@ class SliceBank:
         self._voxels = self.index["tumour_voxels"].to_numpy()
 
     @classmethod
-    def open(cls, folders: Sequence[Path | str]) -> "SliceBank":
+    def open(cls, folders: Sequence[Path | str], planes: int | None = None) -> "SliceBank":
         """Open bank folders.
+
+        Args:
+            folders: all slice banks, or all volume banks.
+            planes: of each volume only so many are read, round the middle one; None: all.
 
         Raises:
             UserError: one is missing, half built, of another version or of other settings than the first, or a subject
-                lies in two of them.
+                lies in two of them; or volumes have fewer planes.
         """
         paths = [Path(folder) for folder in folders]
         metas = [_meta(folder) for folder in paths]
@@ -90,7 +103,7 @@ class SliceBank:
                         "cohorts: rename one, or leave one out"
                     )
                 owner[subject] = folder
-        return cls(paths, metas, indices)
+        return cls(paths, metas, indices, planes)
 
     @property
     def subjects(self) -> list[str]:
@@ -160,5 +173,16 @@ def _mapped(folder: Path, name: str, meta: dict) -> NDArray:
     return array
 
 
+def _middle(array: NDArray, planes: int, folder: Path) -> NDArray:
+    """Return the middle planes of (…, planes, H, W); of a memory map, another map."""
+    there = array.shape[-3]
+    if planes > there:
+        raise UserError(f"{folder}: has {there} planes a patient, and {planes} are asked for; set `volumes.planes`")
+    first = (there - planes) // 2
+    return array[..., first : first + planes, :, :]
+
+
 def _refused(path: Path, wrong: str) -> UserError:
-    return UserError(f"{path}: {wrong}; delete it and run the step that writes it again (`mmdino slices`)")
+    return UserError(
+        f"{path}: {wrong}; delete it and run the step that writes it again (`mmdino slices`, `mmdino volumes`)"
+    )

@@ -1,8 +1,9 @@
-"""Building a slice bank: each volume is read once, its crops are appended to the arrays on disk, nothing is kept."""
+"""Building a bank of slices or volumes: each scan is read once, its crops go to the arrays on disk, nothing is kept."""
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -14,17 +15,20 @@ from numpy.typing import DTypeLike, NDArray
 from rich.console import Console
 from rich.progress import track
 
-from mmdino.config import Bank
+from mmdino.config import Bank, Volumes
 from mmdino.dataset import slices
 from mmdino.dataset.bank import AXIAL, VERSION, Slices
+from mmdino.dataset.volumes import cut_volume
 from mmdino.errors import UserError
 from mmdino.files import atomic_folder, write_json
 from mmdino.nifti import Volume, read_labels, read_volume, require_same_space
 from mmdino.tables import FAILURES, SEQUENCES, SLICES, write_table
 
 
-def build_bank(preprocessed: pd.DataFrame, settings: Bank, folder: Path | str, progress: bool = True) -> None:
-    """Cut the crops of a cohort's patients (``tables.PREPROCESSED``, status ``done``) into a bank folder.
+def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Path | str, progress: bool = True) -> None:
+    """Cut slices (or, as ``settings`` say, volumes) of a cohort's patients into a bank folder.
+
+    The patients are those of status ``done`` in ``tables.PREPROCESSED``.
 
     A patient whose volumes cannot be used becomes a row of the folder's ``failures.tsv``, and the others go on. The
     folder appears only when it is whole. Memory is bounded by one patient.
@@ -32,13 +36,18 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank, folder: Path | str, p
     Raises:
         UserError: the axial slices, by which patients are evaluated, are not asked for; or the disk is full.
     """
-    if AXIAL not in settings.axes:
+    if isinstance(settings, Bank) and AXIAL not in settings.axes:
         raise UserError(f"bank.axes is {settings.axes}: patients are evaluated on axial slices; add {AXIAL}")
     done = preprocessed[preprocessed["status"] == "done"].sort_values(["subject", "session"])
     patients: list[dict] = done.drop_duplicates("subject").to_dict("records")
     console = Console(stderr=True)
     quiet = not progress or not console.is_terminal
-    shape = (settings.crop, settings.crop)
+    cut: Callable[[Mapping[str, str]], tuple[Slices, list[dict]]]
+    shape: tuple[int, ...]
+    if isinstance(settings, Bank):
+        cut, shape = partial(patient_slices, settings=settings), (settings.crop, settings.crop)
+    else:
+        cut, shape = partial(patient_volume, settings=settings), (settings.planes, settings.size, settings.size)
     rows: list[dict] = []
     failures: list[dict] = []
     with (
@@ -47,9 +56,9 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank, folder: Path | str, p
         _Growing(temporary / "tumour.npy", np.uint8, shape) as tumour,
         _Growing(temporary / "present.npy", np.bool_, (len(SEQUENCES),)) as present,
     ):
-        for patient in track(patients, f"slices of {len(patients)} patients", console=console, disable=quiet):
+        for patient in track(patients, f"crops of {len(patients)} patients", console=console, disable=quiet):
             try:
-                crops, found = patient_slices(patient, settings)
+                crops, found = cut(patient)
             except Exception as error:  # whatever is wrong with one patient must not stop the others
                 reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
                 failures.append({"subject": patient["subject"], "reason": " ".join(reason.split())})
@@ -79,16 +88,7 @@ def patient_slices(paths: Mapping[str, str], settings: Bank) -> tuple[Slices, li
     Raises:
         UserError: a volume cannot be used, they do not share one grid, there is no tumour, or no sequence.
     """
-    given = [name for name in SEQUENCES if paths[name]]
-    if not given or not paths["seg"]:
-        missing = "tumour segmentation" if given else "sequence"
-        raise UserError(f"subject '{paths['subject']}' has no {missing}; without one no slice can be chosen")
-    volumes = {paths[name]: read_volume(paths[name], "K") for name in given}
-    segmentation = read_labels(paths["seg"], "K")
-    require_same_space({**volumes, paths["seg"]: segmentation})
-    labels = _ras(segmentation)
-    images = {SEQUENCES.index(name): _ras(volumes[paths[name]]) for name in given}
-
+    images, labels, _ = _read(paths)
     cut_images, cut_tumour, rows = [], [], []
     for axis in sorted(set(settings.axes)):
         counts = slices.tumour_voxels(labels, axis, settings.slice_choice)
@@ -104,6 +104,36 @@ def patient_slices(paths: Mapping[str, str], settings: Bank) -> tuple[Slices, li
             rows.append({"axis": axis, "slice": int(number), "tumour_voxels": int(counts[number])})
     present = np.tile([bool(paths[name]) for name in SEQUENCES], (len(rows), 1))
     return Slices(np.stack(cut_images), np.stack(cut_tumour).astype(np.uint8), present), rows
+
+
+def patient_volume(paths: Mapping[str, str], settings: Volumes) -> tuple[Slices, list[dict]]:
+    """Return one patient's volume, and its axis, middle slice and tumour voxels (in that slice).
+
+    Raises:
+        UserError: as :func:`patient_slices`.
+    """
+    given, labels, spacing = _read(paths)
+    images = np.zeros((len(SEQUENCES), *labels.shape), np.float32)
+    for place, image in given.items():
+        images[place] = image
+    volume, tumour, middle = cut_volume(images, labels, spacing, settings)
+    row = {"axis": AXIAL, "slice": middle, "tumour_voxels": int(np.count_nonzero(labels[:, :, middle]))}
+    present = np.array([[bool(paths[name]) for name in SEQUENCES]])
+    return Slices(volume[None], tumour[None], present), [row]
+
+
+def _read(paths: Mapping[str, str]) -> tuple[dict[int, NDArray], NDArray, NDArray[np.float64]]:
+    """Return what a patient has: images (X, Y, Z) by place in ``SEQUENCES``, labels (X, Y, Z), voxel sizes (3,), all RAS."""
+    given = [name for name in SEQUENCES if paths[name]]
+    if not given or not paths["seg"]:
+        missing = "tumour segmentation" if given else "sequence"
+        raise UserError(f"subject '{paths['subject']}' has no {missing}; without one no slice can be chosen")
+    volumes = {paths[name]: read_volume(paths[name], "K") for name in given}
+    segmentation = read_labels(paths["seg"], "K")
+    require_same_space({**volumes, paths["seg"]: segmentation})
+    images = {SEQUENCES.index(name): _ras(volumes[paths[name]]) for name in given}
+    axes = nib.orientations.io_orientation(segmentation.affine)[:, 0]
+    return images, _ras(segmentation), segmentation.spacing[np.argsort(axes)]
 
 
 def _ras(volume: Volume) -> NDArray:

@@ -73,9 +73,13 @@ def crop(plane: NDArray, start: tuple[int, int], size: int) -> NDArray:
     return cut
 
 
-def scale(crops: NDArray) -> NDArray[np.float32]:
-    """Scale each (H, W) of (…, H, W) from its 1st–99th percentile to [0, 1] and clip; a flat crop becomes 0."""
-    flat = crops.reshape(*crops.shape[:-2], -1)
-    low, high = np.percentile(flat, (LOW, HIGH), axis=-1)[..., None, None]
+def scale(crops: NDArray, dimensions: int = 2) -> NDArray[np.float32]:
+    """Scale each crop, its 1st–99th percentile to [0, 1], and clip; a flat crop becomes 0.
+
+    Args:
+        crops: (…, H, W), or with planes (…, D, H, W).
+        dimensions: of a crop, the last ones.
+    """
+    low, high = np.percentile(crops, (LOW, HIGH), axis=tuple(range(-dimensions, 0)), keepdims=True)
     span = np.where(high > low, high - low, np.inf)
     return np.clip((crops - low) / span, 0, 1).astype(np.float32)

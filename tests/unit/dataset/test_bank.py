@@ -160,7 +160,7 @@ def test_an_interrupted_build_leaves_nothing_and_the_old_bank_stays(cohort, tmp_
     assert sorted(found.name for found in tmp_path.iterdir()) == ["bank", "raw"]
 
 
-def _interrupt(*_):
+def _interrupt(*_, **__):
     raise KeyboardInterrupt
 
 

@@ -41,7 +41,12 @@ class Draws:
 
 
 def render(images: Tensor, draws: Draws, size: int) -> Tensor:
-    """Return views (n, S, size, size), normalised, of crops (n, S, H, H) in [0, 1]; background stays exactly 0."""
+    """Return views (n, S, size, size), normalised, of crops (n, S, H, H) in [0, 1]; background stays exactly 0.
+
+    Crops may have planes, (n, S, planes, H, H), and views then have them too: all move together.
+    """
+    leading = images.shape[1:-2]
+    images = images.flatten(1, -3)
     top, left, height, width = (torch.from_numpy(column) for column in draws.box.T)
     source = images.shape[-1]
     rows, columns = resampling(top, height, source, size), resampling(left, width, source, size)
@@ -55,7 +60,7 @@ def render(images: Tensor, draws: Draws, size: int) -> Tensor:
         views[blurred] = separable(views[blurred], blur, blur)
     for index in np.flatnonzero(draws.gamma != 1):
         views[index] = views[index].pow(float(draws.gamma[index]))
-    return normalise(views)
+    return normalise(views).unflatten(1, leading)
 
 
 def _flipped(weights: Tensor, flip: NDArray[np.bool_]) -> Tensor:

@@ -47,7 +47,7 @@ class View:
 
 @dataclass(frozen=True)
 class Patches:
-    """The slices from which views are cut: images (B, S, H, H) in the wanted order, tumour, presence, axis."""
+    """What views are cut from: images (B, S, …, H, H) in the wanted order, tumour (B, H, H), presence, axis."""
 
     images: Tensor
     tumour: NDArray[np.uint8]
@@ -65,7 +65,7 @@ def read_slices(bank: SliceBank, turns: Sequence[Drawn], sequences: Sequence[str
     order = [SEQUENCES.index(name) for name in sequences]
     return Patches(
         torch.from_numpy(slices.images[:, order]),
-        slices.tumour,
+        slices.tumour.max(axis=1) if slices.tumour.ndim > 3 else slices.tumour,  # in any plane
         slices.present[:, order],
         bank.index["axis"].to_numpy()[rows],
     )

@@ -1,5 +1,6 @@
 """The network: any body that gives features, a linear classifier, and what stands for a sequence that is not shown."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mmdino.methods.common.augment import Draws, render
 from mmdino.methods.supervised_cnn.settings import CNNSettings, Settings
 from mmdino.tables import CLASSES, SEQUENCES
 
-CHUNK = 128  # patients at once
+CHUNK = 128  # planes at once
 
 
 class SequenceCNN(nn.Module):
@@ -49,13 +50,26 @@ class SequenceCNN(nn.Module):
         return self.head(self.features(images, shown))
 
 
-def new_network(settings: Settings, seed: int, trained: bool = True) -> SequenceCNN:
+class PlanesAsChannels(nn.Module):
+    """A network of planes that is given volumes (B, 4, planes, H, W), each plane of a sequence being a channel."""
+
+    def __init__(self, body: nn.Module):
+        super().__init__()
+        self.body = body
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        """Return what the network says of (B, 4 · planes, H, W)."""
+        return self.body(_channels_last(volumes.flatten(1, 2)))
+
+
+def new_network(settings: Settings, seed: int, trained: bool = True, planes: int | None = None) -> SequenceCNN:
     """Return the network at its start; equal seeds give equal weights, and torch's global stream is left alone.
 
     Args:
         settings: which network and weights.
         seed: of random weights.
         trained: whether to read ``settings.weights``; False where others are loaded over them anyway.
+        planes: of the volumes that it is given; None: it is given single planes.
 
     Raises:
         UserError: timm does not know the network, or its weights are not at hand or do not fit.
@@ -65,14 +79,17 @@ def new_network(settings: Settings, seed: int, trained: bool = True) -> Sequence
         raise UserError(f"timm has no network '{settings.network}'{hint}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        body = _body(settings, trained and settings.weights != "random")
-        size = settings.image_size
-        return channels_last(SequenceCNN(body, int(body.num_features), (size, size), settings.fill))
+        body = _body(settings, trained and settings.weights != "random", len(SEQUENCES) * (planes or 1))
+        plane = (settings.image_size, settings.image_size)
+        dim = int(body.num_features)
+        if planes is not None:
+            return channels_last(SequenceCNN(PlanesAsChannels(body), dim, (planes, *plane), settings.fill))
+        return channels_last(SequenceCNN(body, dim, plane, settings.fill))
 
 
-def _body(settings: Settings, trained: bool) -> Any:
-    """Return timm's network without its classifier; timm itself spreads three input channels over four."""
-    options: dict = {"in_chans": len(SEQUENCES), "num_classes": 0, "drop_rate": settings.drop_rate}
+def _body(settings: Settings, trained: bool, channels: int) -> Any:
+    """Return timm's network without its classifier; timm itself spreads three input channels over ``channels``."""
+    options: dict = {"in_chans": channels, "num_classes": 0, "drop_rate": settings.drop_rate}
     if not trained:
         return timm.create_model(settings.network, **options)
     if settings.weights != "imagenet":
@@ -90,16 +107,16 @@ def _body(settings: Settings, trained: bool) -> Any:
 
 
 def channels_last(network: SequenceCNN) -> SequenceCNN:
-    """Return the network with its kernels laid out as CPUs and tensor cores are fastest."""
-    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    """Return a network of planes with its kernels laid out as CPUs and tensor cores are fastest."""
     for parameter in network.body.parameters():
-        if parameter.ndim in layouts:
-            parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.ndim])
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return network
 
 
 def _channels_last(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last if images.ndim == 4 else torch.channels_last_3d)
+    """Return planes laid out as the kernels; volumes of few planes were twice as slow that way, and stay as they are."""
+    return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
 
 
 class CNNEncoder:
@@ -126,9 +143,10 @@ class CNNEncoder:
         self.network.eval()
         device = next(self.network.parameters()).device
         shown = torch.from_numpy(slices.present & np.isin(SEQUENCES, sequences))
+        chunk = max(1, CHUNK // prod(slices.images.shape[2:-2]))
         pooled = [
             self.network.features(views.to(device), seen.to(device))
-            for views, seen in zip(self.views(slices).split(CHUNK), shown.split(CHUNK))
+            for views, seen in zip(self.views(slices).split(chunk), shown.split(chunk))
         ]
         scores = [self.network.head(values) for values in pooled]
         self.network.train(training)
@@ -137,7 +155,7 @@ class CNNEncoder:
         return answer
 
     def views(self, slices: Slices) -> Tensor:
-        """Return whole crops as the network looks at them, (N, 4, size, size); the last ones are kept."""
+        """Return whole crops as the network looks at them, (N, 4, …, size, size); the last ones are kept."""
         if self._views is None or self._views[0] is not slices:
             self._views = (slices, self.render(slices))
         return self._views[1]
