@@ -86,15 +86,24 @@ rule slices:
         study=STUDY_FILE,
         settings=as_text(STUDY.bank),
     shell:
-        'python -m mmdino {rule} --study "{params.study}" --preprocessed "{input}" --out "{output}" > "{log}" 2>&1'
+        'python -m mmdino slices --study "{params.study}" --preprocessed "{input}" --out "{output}" > "{log}" 2>&1'
 
 
 # Made only where an experiment asks for it that reads volumes.
-use rule slices as volumes with:
+rule volumes:
+    input:
+        f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv",
     output:
         directory(f"{RESULTS}/cohorts/{{cohort}}/volumes"),
     log:
         f"{RESULTS}/logs/volumes/{{cohort}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY.volumes),
+    shell:
+        'python -m mmdino volumes --study "{params.study}" --preprocessed "{input}" --out "{output}" > "{log}" 2>&1'
