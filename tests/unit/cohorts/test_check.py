@@ -1,5 +1,9 @@
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +57,27 @@ def test_the_verb(tmp_path):
     command = [sys.executable, "-m", "mmdino", "cohorts", "check", str(tmp_path)]
     answer = subprocess.run(command, text=True, capture_output=True, check=True)
     assert "patients: 3 (published: 774)" in answer.stdout
+
+
+def test_what_an_ordinary_user_may_not_read_is_named_and_the_rest_goes_on():
+    """Root may read everything, so root's test asks the verb as `nobody`, below /tmp, where that user may go."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        TREES["rembrandt"](root / "r", 3, 1)
+        locked, scan = sorted((root / "r").iterdir())[0], sorted((root / "r").rglob("*_t2_*.nii.gz"))[-1]
+        locked.chmod(0)
+        scan.chmod(0)
+        program = (
+            "from pathlib import Path; from mmdino.cohorts.common.check import check_folders;"
+            f"print(check_folders([Path({folder!r}) / 'r'])[0])"
+        )
+        as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        if as_nobody and not shutil.which("setpriv"):
+            pytest.skip("setpriv (util-linux) is not installed, and root may read everything")
+        command = [*as_nobody, sys.executable, "-c", program]
+        told = subprocess.run(command, text=True, capture_output=True, check=True, cwd="/").stdout
+        locked.chmod(0o755)
+    assert f"{locked}: cannot be read (Permission denied)" in told
+    assert f"{scan}: is truncated or damaged ([Errno 13] Permission denied" in told
+    assert "patients: 2 (published: 64)" in told
