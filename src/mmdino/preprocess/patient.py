@@ -14,7 +14,7 @@ from mmdino.nifti import Volume, read_labels, read_volume, require_same_space, s
 from mmdino.preprocess import registration
 from mmdino.preprocess.atlas import Atlas
 from mmdino.preprocess.bids import Names
-from mmdino.preprocess.brain import extract_brain, rough_brain
+from mmdino.preprocess.brain import extract_brain, made_by, rough_brain
 from mmdino.preprocess.figure import write_figure
 from mmdino.preprocess.images import dice, harmonise, masked
 from mmdino.preprocess.quality.grids import REFERENCES
@@ -34,6 +34,7 @@ class Result:
     row: Row = field(default_factory=dict)
     brain_ml: float = float("nan")
     measures: Measures = field(default_factory=dict)
+    made_by: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
 
@@ -192,7 +193,8 @@ def _given_labels(row: Row, scans: dict[str, Volume]) -> tuple[str, Volume] | No
 
 def _strip(head: Volume, near: NDArray[np.bool_] | None, settings: Preprocess, result: Result) -> NDArray[np.bool_]:
     with result.step("brain extraction"):
-        brain = extract_brain(head, settings.brain_extraction, near)
+        brain = extract_brain(head, settings.brain_extraction, near, settings.brain_weights)
+    result.made_by = made_by(settings.brain_extraction, settings.brain_weights)
     result.brain_ml = float(brain.sum()) * head.voxel_ml
     if not 300 < result.brain_ml < 3000:
         raise UserError(f"{settings.brain_extraction} found a brain of {result.brain_ml:.0f} ml; look at the scan")

@@ -14,6 +14,7 @@ from mmdino.files import content_key, read_json, write_json
 from mmdino.models.nnunet import model_folder
 from mmdino.preprocess.atlas import Atlas, load_atlas
 from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
+from mmdino.preprocess.brain import weights_file
 from mmdino.preprocess.environment import one_thread
 from mmdino.preprocess.quality.measure import Measures
 from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, conform
@@ -85,7 +86,7 @@ def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives:
         )
         write_json(
             names.path("record"),
-            {"subject": row["subject"], "key": key, "row": made, "steps": result.steps},
+            {"subject": row["subject"], "key": key, "row": made, "steps": result.steps, "made_by": result.made_by},
         )
         return base | made
     except Exception as error:  # one patient never stops a cohort
@@ -125,6 +126,8 @@ def _key(row: dict[str, str], stage: str, settings: Preprocess, atlas: Atlas) ->
     files.append(atlas.path)
     if not row["seg"] and settings.segmenter != "none":
         files += sorted(model_folder(settings.segmenter).glob("fold_*/checkpoint_final.pth"))
+    if stage in ("native", "atlas") and settings.brain_extraction == "hd-bet-v2":
+        files.append(weights_file(settings.brain_weights))
     stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
     given = {name: row[name] for name in (*SEQUENCES, "seg")}
     return content_key([given, stamps, stage, settings.model_dump(mode="json"), REVISION, __version__])

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import nibabel as nib
@@ -33,13 +34,14 @@ def test_the_crop_holds_the_rough_brain_and_what_the_network_needs(shape, centre
         assert part.stop - part.start >= min(length, int(192 / size)), "at least what would be padded"
 
 
-def test_hd_bet_2_says_where_its_weights_belong(tmp_path, monkeypatch):
-    monkeypatch.setattr(brain, "HD_BET_2", tmp_path / "release_2.0.0")
+def test_hd_bet_2_says_where_its_weights_belong(tmp_path):
     with pytest.raises(UserError, match=r"release_2\.0\.0: HD-BET 2's weights are not there"):
-        extract_brain(Volume(np.ones((20, 20, 20), np.float32), np.eye(4)), "hd-bet-v2")
+        extract_brain(
+            Volume(np.ones((20, 20, 20), np.float32), np.eye(4)), "hd-bet-v2", weights=tmp_path / "release_2.0.0"
+        )
 
 
-def test_hd_bet_2_gives_the_same_mask_in_every_orientation(tmp_path, monkeypatch):
+def test_hd_bet_2_gives_the_same_mask_in_every_orientation(tmp_path):
     """Its weights cannot be fetched here, so an untrained network of its file layout stands for the wiring."""
     dataset = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "brain": 1}, "file_ending": ".nii.gz"}
     plans = json.loads((CARRIED / "plans.json").read_text())
@@ -59,15 +61,23 @@ def test_hd_bet_2_gives_the_same_mask_in_every_orientation(tmp_path, monkeypatch
         "init_args": {"configuration": "2d_micro"},
     }
     torch.save(kept, tmp_path / "fold_all" / "checkpoint_final.pth")
-    monkeypatch.setattr(brain, "HD_BET_2", tmp_path)
     array = np.random.default_rng(0).normal(100, 20, (24, 20, 16)).astype(np.float32)
     head = Volume(array, np.eye(4))
-    mask = extract_brain(head, "hd-bet-v2")
+    mask = extract_brain(head, "hd-bet-v2", weights=tmp_path)
     assert mask.shape == array.shape
     assert 0 < mask.sum() < mask.size
-    turned = extract_brain(reorient(head, nib.orientations.axcodes2ornt("PSL")), "hd-bet-v2")
+    turned = extract_brain(reorient(head, nib.orientations.axcodes2ornt("PSL")), "hd-bet-v2", weights=tmp_path)
     back = reorient(Volume(turned, reorient(head, nib.orientations.axcodes2ornt("PSL")).affine), brain.RAS)
     np.testing.assert_array_equal(back.array, mask)
+
+
+def test_what_made_a_mask_is_recorded(tmp_path):
+    assert brain.made_by("deepbet", "")["package"].startswith("deepbet 1.")
+    weights = tmp_path / "fold_all" / "checkpoint_final.pth"
+    weights.parent.mkdir()
+    weights.write_bytes(b"weights")
+    told = brain.made_by("hd-bet-v2", tmp_path)
+    assert (told["weights"], told["sha256"]) == (str(weights), hashlib.sha256(b"weights").hexdigest())
 
 
 def test_hd_bet_1_does_not_crawl_through_weights_below_what_a_processor_computes_fast(monkeypatch):
