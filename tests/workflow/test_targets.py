@@ -29,6 +29,7 @@ files = {
     "phantom": [out / "labels.tsv", Path(given.get("--truth", "")) / f"{given.get('--cohort')}.parquet"],
     "slices": [out / "index"],
     "train": [out / "run.json", out / "model.safetensors"],
+    "insight": [out / name for name in ("insight.json", "patients.parquet", "tokens.npz")],
     "statistics": [results / "statistics.json"],
     "tables": [results / "tables/main.tsv"],
     "figures": [results / "figures/main.svg"],

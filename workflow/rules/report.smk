@@ -28,6 +28,39 @@ rule oracle:
         'python -m mmdino oracle --study "{params.study}" --splits "{input.splits}" {params.truth:q} --out "{output}" > "{log}" 2>&1'
 
 
+# What the reference arm's network (first seed) sees. Where that fails, its file says why, and the report too.
+INSIGHT = [f"{RESULTS}/insight/insight.json"] if STUDY.reference in LOADED.default else []
+LOOKED_INTO = f"{RESULTS}/runs/{STUDY.reference}/seed-{LOADED.seeds(STUDY.reference)[0]}" if INSIGHT else ""
+
+
+rule insight:
+    input:
+        **RUN_INPUT,
+        run=f"{LOOKED_INTO}/run.json",
+        model=f"{LOOKED_INTO}/model.safetensors",
+    output:
+        numbers=f"{RESULTS}/insight/insight.json",
+        map=f"{RESULTS}/insight/patients.parquet",
+        tokens=f"{RESULTS}/insight/tokens.npz",
+    log:
+        f"{RESULTS}/logs/insight.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        study=STUDY_FILE,
+        experiment=STUDY.reference,
+        seed=LOADED.seeds(STUDY.reference)[0] if INSIGHT else 0,
+        slices=options("slices"),
+        code=code_key("insight"),
+    shell:
+        'python -m mmdino insight --forgiving --study "{params.study}" --experiment {params.experiment} --seed {params.seed}'
+        ' {params.slices:q} --splits "{input.splits}" --run "$(dirname "{input.run}")" --out "$(dirname "{output.numbers}")"'
+        ' > "{log}" 2>&1'
+
+
 # Of the default arms, and of those on request that have been run.
 rule statistics:
     input:
@@ -75,7 +108,8 @@ rule tables:
 
 rule figures:
     input:
-        f"{RESULTS}/statistics.json",
+        statistics=f"{RESULTS}/statistics.json",
+        insight=INSIGHT,
     output:
         directory(f"{RESULTS}/figures"),
     log:
@@ -98,6 +132,7 @@ rule report:
         published=PUBLISHED,
         tables=f"{RESULTS}/tables",
         figures=f"{RESULTS}/figures",
+        insight=INSIGHT,
     output:
         report(
             f"{RESULTS}/report.html",

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mmdino.cli.options import Out, Results, ResultsIfSaid, Splits, StudyFile
+from mmdino.cli.options import Experiment, Out, Results, ResultsIfSaid, Seed, SliceFolders, Splits, StudyFile
+from mmdino.cli.runs import opened
 
 PANEL = "Results"
 verbs = typer.Typer()
@@ -38,6 +39,37 @@ def oracle(
             interval = {"mcc": row["mcc"]["value"], "low": row["mcc"]["low"], "high": row["mcc"]["high"]}
             found.setdefault(row["split"], {})[row["sequences"]] = {**interval, "n": row["n"]}
     write_json(out, found)
+
+
+@verbs.command(rich_help_panel=PANEL)
+def insight(
+    study: StudyFile,
+    experiment: Experiment,
+    seed: Seed,
+    slices: SliceFolders,
+    splits: Splits,
+    run: Annotated[Path, typer.Option("--run", help="The run's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder that is written, results/<study>/insight.")],
+    forgiving: Annotated[bool, typer.Option("--forgiving", help="Where it fails, write why, and end well.")] = False,
+) -> None:
+    """Look into a trained network: attention, patch tokens, a map of features, how well the site is read from them."""
+    import traceback
+
+    from mmdino.config import load_study
+    from mmdino.insight.look import failed
+    from mmdino.insight.look import insight as look_into
+    from mmdino.insight.record import write_insight
+
+    loaded = load_study(study)
+    chosen = loaded.experiment(experiment)
+    try:
+        found = look_into(opened(loaded, experiment, seed, slices, splits, run), chosen.method, chosen.readout)
+    except Exception as error:
+        if not forgiving:
+            raise
+        traceback.print_exc()
+        found = failed(experiment, seed, error)
+    write_insight(found, out)
 
 
 @verbs.command(rich_help_panel=PANEL)

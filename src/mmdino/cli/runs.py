@@ -29,7 +29,7 @@ def train(
 
     loaded = load_study(study)
     resolved = loaded.resolved(experiment)
-    fit(_run(loaded, experiment, seed, slices, splits, out), resolved["method"], resolved, workers, processes)
+    fit(opened(loaded, experiment, seed, slices, splits, out), resolved["method"], resolved, workers, processes)
 
 
 @verbs.command(rich_help_panel=PANEL)
@@ -48,7 +48,7 @@ def tune(
     from mmdino.training.tune import tune as search
 
     loaded = load_study(study)
-    run = _run(loaded, experiment, loaded.seeds(experiment)[0], slices, splits, out, test=False)
+    run = opened(loaded, experiment, loaded.seeds(experiment)[0], slices, splits, out, test=False)
     budget = trials or loaded.study.evaluation.trials
     found = search(loaded.experiment(experiment), run.settings, run.patients, run.seed, budget, out)
     typer.echo(yaml.safe_dump(found, sort_keys=False).rstrip())
@@ -64,7 +64,7 @@ def predict(
     from mmdino.tables import PREDICTIONS, write_table
 
     loaded = load_study(study)
-    run = _run(loaded, experiment, seed, slices, splits, out.parent)
+    run = opened(loaded, experiment, seed, slices, splits, out.parent)
     method = loaded.experiment(experiment).method
     write_table(PREDICTIONS, predict_run(run, method, loaded.study.evaluation.protocols), out)
 
@@ -129,7 +129,8 @@ def status(
     show(loaded, results or chosen_results(loaded.study.name), watch)
 
 
-def _run(loaded, experiment: str, seed: int, slices: list[Path], splits: Path, folder: Path, test: bool = True):
+def opened(loaded, experiment: str, seed: int, slices: list[Path], splits: Path, folder: Path, test: bool = True):
+    """Return a run with its patients: slice banks and splits as the command line names them."""
     from mmdino.dataset.bank import SliceBank
     from mmdino.dataset.patients import Patients
     from mmdino.methods.base import Run

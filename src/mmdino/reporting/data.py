@@ -16,6 +16,7 @@ from mmdino.errors import UserError
 from mmdino.evaluation.predictions import Answers, Place, group, read_predictions, select
 from mmdino.evaluation.subsets import ALL
 from mmdino.files import read_json
+from mmdino.insight.record import Insight, read_insight
 from mmdino.tables import FAILURES, MANIFEST, PREPROCESSED, SPLITS, Table, read_table
 
 SNAKEMAKE = ".venv/bin/snakemake --profile profiles/local"
@@ -106,6 +107,7 @@ class StudyFiles:
         preprocessed: ``tables.PREPROCESSED`` of all cohorts.
         splits: ``tables.SPLITS``.
         left_out: cohort, subject and reason of those who are in no slice bank.
+        insight: what the reference arm's network sees, or None.
         broken: files that could not be read, with the reason.
     """
 
@@ -118,6 +120,7 @@ class StudyFiles:
     preprocessed: pd.DataFrame
     splits: pd.DataFrame
     left_out: pd.DataFrame
+    insight: Insight | None = None
     broken: list[str] = field(default_factory=list)
 
     @property
@@ -185,6 +188,7 @@ def gather(study: LoadedStudy, results: Path, out: Path | None = None) -> StudyF
         preprocessed=_tables(PREPROCESSED, {n: f / "preprocessed.tsv" for n, f in folders.items()}, broken),
         splits=_tables(SPLITS, {"": results / "splits.tsv"}, broken),
         left_out=_tables(FAILURES, {n: f / "slices" / "failures.tsv" for n, f in folders.items()}, broken),
+        insight=_read(read_insight, results / "insight", broken),
         broken=broken,
     )
 

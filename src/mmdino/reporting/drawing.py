@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from mmdino.insight.record import Insight
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.figures import style
 from mmdino.reporting.figures.by_count import by_count
@@ -15,9 +16,11 @@ from mmdino.reporting.figures.cost import mcc_by_cost
 from mmdino.reporting.figures.forest import forest
 from mmdino.reporting.figures.fractions import fraction_curves
 from mmdino.reporting.figures.groups import mcc_by_group
+from mmdino.reporting.figures.insight import attention_by_sequence, embedding_similarity, feature_map
 from mmdino.reporting.figures.main import external_mcc
 from mmdino.reporting.figures.missing import heat_map, one_missing, random_missing
 from mmdino.reporting.figures.selective import risk_coverage_curves
+from mmdino.reporting.figures.slices import surest_mistakes, token_colours
 from mmdino.reporting.figures.training import training_curves
 from mmdino.reporting.statistics import Statistics
 from mmdino.reporting.svg import inline
@@ -115,11 +118,48 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "over patients.",
             "tables/selective.tsv",
         ),
+        "mistakes": Plan(
+            lambda: surest_mistakes(data, found.mistakes),
+            "The slice that was judged, with the tumour's outline, and how the CLS token of the first seed attends to it "
+            "in its last block (brighter: more; one scale a patient). In brackets: confidence, mean over seeds.",
+            "tables/mistakes.tsv, insight/tokens.npz",
+        ),
+        **_insight_plans(data),
         "training": Plan(
             lambda: training_curves(data),
             "Losses of different methods are different sums and don't compare. Ringed: the weights that were kept. "
             "A teacher whose entropy stays at the dashed line tells its student nothing.",
             "runs/*/seed-*/log.jsonl",
+        ),
+    }
+
+
+def _insight_plans(data: StudyFiles) -> dict[str, Plan]:
+    found = data.insight or Insight("", 0)
+    return {
+        "attention": Plan(
+            lambda: attention_by_sequence(data, found),
+            "Left: share of CLS's attention to patches by sequence and block (mean over heads and patients, 95 % "
+            "intervals); dashed: even. Right: attention on tumour patches by what even attention to the brain would put "
+            "there; dashed: no preference.",
+            "insight/insight.json",
+        ),
+        "tokens": Plan(
+            lambda: token_colours(data),
+            "First three principal components of the last block's patch tokens as red, green and blue, one PCA for all "
+            f"patients and sequences; they show {100 * found.explained:.0f} % of the tokens' variance. Black: no brain.",
+            "insight/tokens.npz",
+        ),
+        "feature-map": Plan(
+            lambda: feature_map(data, found),
+            "t-SNE of the features, the same map three times. Circles: training; squares: validation; triangles: external "
+            "test, whose labels serve the colours alone.",
+            "insight/patients.parquet",
+        ),
+        "embeddings": Plan(
+            lambda: embedding_similarity(data, found),
+            "Cosine of the embeddings that tell the network which sequence a patch is from.",
+            "insight/insight.json",
         ),
     }
 

@@ -151,5 +151,26 @@ def mistake_table(data: StudyFiles, rows: list[Mistake]) -> Table:
     )
 
 
+def site_table(data: StudyFiles) -> Table:
+    """Return how well the site is read from the reference arm's features."""
+    names = ["patients", "classes", "n", "balanced_accuracy", "chance", "chance_high"]
+    return Table(
+        name="sites",
+        title=data.titled("How well the site is read from the features"),
+        frame=pd.DataFrame(data.insight.sites if data.insight else [], columns=names),
+        columns=[
+            text("Patients", "patients"),
+            number("Sites", "classes", count),
+            number("n", "n", count),
+            number("Balanced accuracy", "balanced_accuracy", score),
+            number("Chance", "chance", score, help="one over the number of sites"),
+            number("Shuffled, highest", "chance_high", score, help="of five shufflings of the sites"),
+        ],
+        source="insight/insight.json",
+        note="L2 logistic regression on standardised features, stratified five-fold cross-validation; sites with fewer "
+        "than ten patients are left out. Sites may also differ in their patients, so that chance is a floor.",
+    )
+
+
 def _who(data: StudyFiles, arm: str) -> dict[str, Any]:
     return {"experiment": arm, "arm": data.named(arm).title}

@@ -17,7 +17,7 @@ from mmdino.files import write_text
 from mmdino.reporting import pictures
 from mmdino.reporting.data import SNAKEMAKE, StudyFiles, gather
 from mmdino.reporting.drawing import drawn, write_figures
-from mmdino.reporting.error_tables import calibration_table, group_table, mistake_table, selective_table
+from mmdino.reporting.error_tables import calibration_table, group_table, mistake_table, selective_table, site_table
 from mmdino.reporting.figures import style
 from mmdino.reporting.missing import missing_table, random_table
 from mmdino.reporting.published import claim_table, published_table
@@ -56,7 +56,7 @@ def all_tables(data: StudyFiles, found: Statistics) -> list[Table]:
     missing = [missing_table(data, found.missing), random_table(data, found.random)]
     paper = [published_table(data, found.readouts), claim_table(found.claims)]
     errors = [group_table(data, found.groups), calibration_table(data, found.calibration)]
-    errors += [selective_table(data, found.selective), mistake_table(data, found.mistakes)]
+    errors += [selective_table(data, found.selective), mistake_table(data, found.mistakes), site_table(data)]
     study = [cohort_table(data), failure_table(data), cost_table(data), tuning_table(data), rerun_table(data)]
     return [*results, *missing, *errors, *paper, *study]
 
