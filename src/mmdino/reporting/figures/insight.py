@@ -53,7 +53,7 @@ def _tumour(axes: Axes, found: Insight, splits: list[str], sequences: list[str])
     axes.axhline(1, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
     axes.set_xticks(range(len(splits)), [SAID[split].replace(" ", "\n") for split in splits])
     axes.set_xlim(-0.5, len(splits) - 0.5)
-    axes.set_title("tumour : other brain, last block")
+    axes.set_title("tumour : brain")
     style.score_axis(axes, "y")
 
 

@@ -110,7 +110,7 @@ def _attention(axes: Axes, tokens: TokenMaps, subject: str, name: str, slices: S
 
 
 def token_colours(data: StudyFiles) -> Figure | None:
-    """Draw, for some external patients, each sequence's slice and beside it its patch tokens as colours."""
+    """Draw, for some validation and external patients, each sequence's slice and beside it its patch tokens as colours."""
     tokens = data.insight.tokens if data.insight else None
     if tokens is None or not len(tokens.subjects):
         return None
