@@ -14,7 +14,7 @@ Decisions = dict[str, tuple[str, str]]
 
 
 class Quality(Strict):
-    """``qc: warn``, ``qc: exclude``, or thresholds too (what is measured: docs/data-contracts.md; chosen where it says so)."""
+    """``qc: warn``, ``qc: exclude``, or thresholds too (what is measured: docs/data-contracts.md)."""
 
     policy: Literal["exclude", "warn"] = Field(
         default="warn",
