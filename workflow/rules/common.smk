@@ -93,10 +93,14 @@ def root(wildcards):
     return STUDY.cohorts[wildcards.cohort].path or f"{RESULTS}/raw/{wildcards.cohort}"
 
 
+def banks_of(experiment):
+    """Return every cohort's bank of what an experiment's method reads: slices or volumes."""
+    return [f"{RESULTS}/cohorts/{cohort}/{LOADED.settings(experiment).reads}" for cohort in COHORTS]
+
+
 def banks(wildcards):
-    """Return every cohort's bank of what the experiment's method reads: slices or volumes."""
-    reads = LOADED.settings(wildcards.experiment).reads
-    return [f"{RESULTS}/cohorts/{cohort}/{reads}" for cohort in COHORTS]
+    """Return the banks of a run's experiment."""
+    return banks_of(wildcards.experiment)
 
 
 def options(name):

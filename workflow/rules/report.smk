@@ -35,7 +35,8 @@ LOOKED_INTO = f"{RESULTS}/runs/{STUDY.reference}/seed-{LOADED.seeds(STUDY.refere
 
 rule insight:
     input:
-        **RUN_INPUT,
+        splits=f"{RESULTS}/splits.tsv",
+        slices=banks_of(STUDY.reference) if INSIGHT else [],
         run=f"{LOOKED_INTO}/run.json",
         model=f"{LOOKED_INTO}/model.safetensors",
     output:
