@@ -75,6 +75,6 @@ def test_a_site_that_shows_is_read_and_one_that_does_not_is_not():
     blind = readable(noise, places)
     assert (blind["classes"], blind["n"]) == (3, 120)
     assert blind["balanced_accuracy"] < 0.5
-    noise[:, 0] += 5 * (places == "a") - 5 * (places == "b")
+    noise[:, 0] += 9 * (places == "a") - 9 * (places == "b")
     assert readable(noise, places)["balanced_accuracy"] > 0.95
     assert readable(noise[:40], places[:40]) is None
