@@ -76,5 +76,5 @@ def test_a_site_that_shows_is_read_and_one_that_does_not_is_not():
     assert (blind["classes"], blind["n"]) == (3, 120)
     assert blind["balanced_accuracy"] < 0.5
     noise[:, 0] += 9 * (places == "a") - 9 * (places == "b")
-    assert readable(noise, places)["balanced_accuracy"] > 0.95
+    assert readable(noise, places)["balanced_accuracy"] > 0.9
     assert readable(noise[:40], places[:40]) is None
