@@ -94,15 +94,10 @@ def preprocessed(folders: list[Path]) -> pd.DataFrame:
     made = [
         {
             "subject": folder.name,
-            "session": "preop",
-            "cohort": "bench",
             **{name: str(folder / f"{folder.name}_{name}.nii.gz") for name in (*SEQUENCES, "seg")},
-            **dict.fromkeys(("mask", "transforms", "figure", "reason"), ""),
-            "seg_source": "cohort",
-            "status": "done",
-            "seconds": 0.0,
-            "brain_ml": 0.0,
+            **{"session": "preop", "cohort": "bench", "stage": "stripped", "seg_source": "cohort", "status": "done"},
         }
         for folder in folders
     ]
-    return conform(PREPROCESSED, pd.DataFrame(made), "bench")
+    table = pd.DataFrame(made).assign(seconds=0.0, brain_ml=0.0)
+    return conform(PREPROCESSED, table.reindex(columns=list(PREPROCESSED.columns), fill_value=""), "bench")
