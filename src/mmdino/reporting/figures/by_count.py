@@ -43,7 +43,6 @@ def by_count(data: StudyFiles, cells: list[CountCell]) -> Figure | None:
         style.score_axis(axes, "y")
         axes.set_title(f"{PROTOCOLS[protocol]}\nn = {next(c.mcc.n for c in cells if c.protocol == protocol)}")
     panels[0].set_ylabel("MCC, 95 % interval over patients")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    style.legend_below(figure, panels[0])
     style.headline(figure, data.titled("External test by number of sequences"))
     return figure

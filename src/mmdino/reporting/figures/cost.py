@@ -35,6 +35,6 @@ def mcc_by_cost(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
     axes.set_ylabel("MCC, 95 % interval over patients")
     axes.set_title(f"n = {max(mcc.n for _, _, mcc in drawn)}")
     style.score_axis(axes, "y")
-    figure.legend(loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    style.legend_below(figure, axes)
     style.headline(figure, data.titled("External test against the cost of training"))
     return figure

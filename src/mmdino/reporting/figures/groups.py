@@ -43,7 +43,6 @@ def mcc_by_group(data: StudyFiles, rows: list[GroupRow]) -> Figure | None:
     axes.axvline(0, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
     style.score_axis(axes)
     axes.set_xlabel("MCC, 95 % interval over patients")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    style.legend_below(figure, axes)
     style.headline(figure, data.titled("By cohort and site"))
     return figure

@@ -123,8 +123,7 @@ def one_missing(data: StudyFiles, cells: list[Cell]) -> Figure | None:
         n = next(cell.mcc.n for cell in cells if cell.protocol == protocol)
         axes.set_title(f"{PROTOCOLS[protocol]}\nn = {n}")
     panels[0].set_ylabel("MCC, 95 % interval over patients")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    style.legend_below(figure, panels[0])
     style.headline(figure, data.titled("External test with one sequence missing"))
     return figure
 
@@ -156,7 +155,6 @@ def random_missing(data: StudyFiles, cells: list[RandomCell]) -> Figure | None:
         n = next(cell.mcc.n for cell in cells if cell.protocol == protocol)
         axes.set_title(f"{PROTOCOLS[protocol]}\nn = {n}")
     panels[0].set_ylabel("MCC, 95 % interval over patients")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    style.legend_below(figure, panels[0])
     style.headline(figure, data.titled("External test, sequences missing at random"))
     return figure

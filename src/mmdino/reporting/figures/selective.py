@@ -27,7 +27,6 @@ def risk_coverage_curves(data: StudyFiles, rows: list[SelectiveRow]) -> Figure |
     axes.set_xlabel(f"patients who are answered, the surest first (n = {max(row.curve.aurc.n for row in rows)})")
     axes.set_ylabel("error rate among them")
     style.score_axis(axes, "both")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    style.legend_below(figure, axes)
     style.headline(figure, data.titled("Selective prediction on the external test"))
     return figure

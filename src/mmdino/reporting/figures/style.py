@@ -112,6 +112,12 @@ def score_axis(axes: Axes, axis: str = "x") -> None:
     axes.set_axisbelow(True)
 
 
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Write one legend below all panels, of what is drawn in ``axes``."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+
+
 def readable(axes: Axes) -> None:
     """Colour a heat map's numbers black or white, whichever stands out more from its cell."""
     mesh: Any = axes.collections[0]
