@@ -120,8 +120,8 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
         ),
         "mistakes": Plan(
             lambda: surest_mistakes(data, found.mistakes),
-            "The slice that was judged, with the tumour's outline, and how the CLS token of the first seed attends to it "
-            "in its last block (brighter: more; one scale a patient). In brackets: confidence, mean over seeds.",
+            "The slice that was judged, with the tumour's outline, and beside it what the CLS token of the first seed attends to "
+            "on each sequence in its last block (brighter: more; one scale a patient). In brackets: confidence, mean over seeds.",
             "tables/mistakes.tsv, insight/tokens.npz",
         ),
         **_insight_plans(data),

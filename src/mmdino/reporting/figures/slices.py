@@ -95,7 +95,7 @@ def bare(axes: Axes, title: str) -> None:
 
 def _attention(axes: Axes, tokens: TokenMaps, subject: str, name: str, slices: Shown, first: bool) -> None:
     place = tokens.of(subject)
-    bare(axes, f"CLS on {SHOWN[name]}" if first else "")
+    bare(axes, f"on {SHOWN[name]}" if first else "")
     if place is None or name not in tokens.sequences:
         axes.set_axis_off()
         return
