@@ -82,7 +82,7 @@ def test_a_place_that_the_nodes_do_not_see(cluster, tmp_path):
 )  # of Snakemake's own CPU jobs
 def test_a_wrong_account_or_partition_of_the_cpu_jobs(cluster, tmp_path, wrong, words):
     clone = filled_in(tmp_path / "clone", **{wrong: "nobodys"})
-    code, said = snakemake(clone, "results/mini/raw/mini-patients/labels.tsv")
+    code, said = snakemake(clone, "results/mini/raw/mini-train/labels.tsv")
     assert code != 0
     assert re.search(rf"(?i)invalid {words}|{words}.*nobodys", said), said[-3000:]
     doctor = [sys.executable, "-m", "mmdino", "doctor", "--study=config/studies/mini.yaml"]
