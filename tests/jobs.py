@@ -35,12 +35,13 @@ SUBMITTER = """
 import json, sys
 from pathlib import Path
 from mmdino.errors import UserError
+from mmdino.launch import run
 from mmdino.launch.resources import Resources
-from mmdino.launch.run import run_job
 
+run.LOOK_SECONDS, run.LAG_SECONDS = 3.0, 2.0  # of 10 and 5: there is no network between a node and this process
 command, folder, name, resources, together = json.loads(sys.argv[1])
 try:
-    run_job(command, Path(folder), name, Resources(**resources), Path(together) if together else None)
+    run.run_job(command, Path(folder), name, Resources(**resources), Path(together) if together else None)
 except UserError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(getattr(error, "exit_code", 2))

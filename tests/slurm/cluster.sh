@@ -80,12 +80,12 @@ start() {
   install
   configure
   for daemon in $DAEMONS; do start_one "$daemon"; done
-  for _ in $(seq 60); do
-    sinfo --noheader --format=%T | grep -qE '^(idle|mixed|allocated)' && break
-    scontrol update nodename="$HOST" state=resume 2>/dev/null || true
-    sleep 0.5
-  done
+  wait_for node_is_up
   sinfo --Node --format="%N %P %T %G %c"
+}
+
+node_is_up() {
+  sinfo --noheader --format=%T | grep -qE '^(idle|mixed|allocated)' || { scontrol update nodename="$HOST" state=resume; false; }
 }
 
 kill_one() { alive "$1" && kill "${2:--TERM}" "$(pid_of "$1")"; wait_for gone "$1"; }
@@ -99,7 +99,7 @@ stop() {
   for name in slurm gres cgroup slurmdbd; do
     [ "$(readlink "/etc/slurm/$name.conf")" != "$LAB/etc/$name.conf" ] || rm "/etc/slurm/$name.conf"  # or every client waits for a controller
   done
-  rm -rf "$LAB"
+  rm -rf "$LAB"/{etc,state,run,spool,dev,db}  # the logs stay
 }
 
 case "${1:-}" in
