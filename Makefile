@@ -34,8 +34,8 @@ lint: .venv/.ready ## ruff, snakefmt, snakemake --lint, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: .venv/.ready ## pytest
-	$(BIN)/python -m pytest
+unit: .venv/.ready ## pytest, a file to a process, the studies first
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slurm: .venv/.slurm ## the faults of docs/slurm.md on a real SLURM, started on loopback (root, Debian)
 	$(BIN)/python -m pytest tests/slurm -m slurm

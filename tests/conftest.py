@@ -19,3 +19,8 @@ settings.load_profile("fixed")
 def tiny_patients(tmp_path_factory):
     """24 labelled patients (and 6 of a test cohort), whose class shows in t1c."""
     return tiny_study(tmp_path_factory.mktemp("tiny"))
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the studies, which take minutes: begun last, they would leave the other cores idle at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("study") is None)
