@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo docs test test-slurm lint unit bench setup setup-slurm clean help
+.PHONY: demo docs test test-slurm test-slurm-brief lint unit bench setup setup-slurm clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -38,7 +38,10 @@ unit: .venv/.ready ## pytest, a file to a process, the studies first
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slurm: .venv/.slurm ## the faults of docs/slurm.md on a real SLURM, started on loopback (root, Debian)
-	$(BIN)/python -m pytest tests/slurm -m slurm
+	$(BIN)/python -m pytest tests/slurm -m slurm -rs
+
+test-slurm-brief: .venv/.slurm ## some of them, in minutes; what cannot run here is skipped and says why
+	$(BIN)/python -m pytest tests/slurm -m brief -rs
 
 docs: .venv/.docs ## build the documentation as a site into build/docs; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -41,6 +41,7 @@ def training(run):
     return run.starts()[-1][0]
 
 
+@pytest.mark.brief
 def test_each_job_of_an_array_survives_by_itself(cluster, start):
     runs, submitters = start(6, 200)
     for run in runs:

@@ -21,6 +21,7 @@ def said_by(submitter, code=2):
     return said
 
 
+@pytest.mark.brief
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -77,16 +78,15 @@ def test_a_place_that_the_nodes_do_not_see(cluster, tmp_path):
     assert "it wrote no log: do the nodes see" in said
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"), [("account", "account"), ("partition", "partition")]
-)  # of Snakemake's own CPU jobs
-def test_a_wrong_account_or_partition_of_the_cpu_jobs(cluster, tmp_path, wrong, words):
+@pytest.mark.brief
+@pytest.mark.parametrize("wrong", ["account", "partition"])
+def test_a_wrong_account_or_partition_of_snakemakes_own_jobs(cluster, tmp_path, wrong):
     clone = filled_in(tmp_path / "clone", **{wrong: "nobodys"})
     code, said = snakemake(clone, "results/mini/raw/mini-train/labels.tsv")
     assert code != 0
-    assert re.search(rf"(?i)invalid {words}|{words}.*nobodys", said), said[-3000:]
+    assert re.search(rf"(?i)invalid {wrong}|{wrong}.*nobodys", said), said[-3000:]
     doctor = [sys.executable, "-m", "mmdino", "doctor", "--study=config/studies/mini.yaml"]
     answer = subprocess.run(doctor, cwd=clone, capture_output=True, text=True, check=False)
     assert answer.returncode == 2
-    assert re.search(rf"STOP +profile .*{words} 'nobodys'", answer.stdout), answer.stdout
+    assert re.search(rf"STOP +profile .*{wrong} 'nobodys'", answer.stdout), answer.stdout
     assert cluster.ask("squeue", "--noheader", f"--name={JOB}") == ""

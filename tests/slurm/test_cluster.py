@@ -1,6 +1,6 @@
 import pytest
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.brief]
 
 
 def test_a_job_sees_its_gpu_and_is_accounted_for(cluster, tmp_path):

@@ -177,6 +177,7 @@ def test_08_the_submitter_is_killed_before_it_stored_the_id(cluster, make):
     went_on(run, 1)
 
 
+@pytest.mark.brief
 def test_09_a_second_submitter_of_the_same_run(make):
     run = make(steps=60)
     submitters = [run.submit() for _ in range(3)]
@@ -201,6 +202,7 @@ def test_11_accounting_is_down(cluster, make):
     assert "was cancelled" in said
 
 
+@pytest.mark.brief
 def test_12_a_held_job_and_a_drained_node_are_waited_for_and_said(cluster, make):
     node = cluster.ask("sinfo", "--noheader", "--format=%n", "--partition=gpu")
     cluster.ask("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
@@ -229,6 +231,7 @@ def resume(node):
     subprocess.run(["scontrol", "update", f"nodename={node}", "state=resume"], capture_output=True, check=False)
 
 
+@pytest.mark.brief
 def test_a_limit_on_submitted_jobs_is_waited_out(cluster, make):
     subprocess.run(
         ["sacctmgr", "--immediate", "--quiet", "modify", "user", "root", "set", "MaxSubmitJobs=1"], check=True

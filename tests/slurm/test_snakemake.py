@@ -74,6 +74,7 @@ def test_told_to_stop_it_cancels_its_jobs(cluster, run, number):
     run.assert_as_undisturbed()
 
 
+@pytest.mark.brief
 def test_killed_it_leaves_its_jobs_and_the_next_one_waits_for_them(cluster, run):
     first = start(run)
     training(run)
