@@ -27,12 +27,14 @@ def filled_in(folder: Path, account: str = "lab", partition: str = "cpu") -> Pat
     settings = yaml.safe_load(study.read_text())
     del settings["cohorts"]["mini-heads"]
     study.write_text(yaml.safe_dump(settings, sort_keys=False))
-    profile = folder / "profiles" / "slurm" / "config.yaml"
-    text = profile.read_text().replace("slurm_account=CHANGE_ME", f"slurm_account={account}")
-    text = text.replace("slurm_partition=CHANGE_ME", f"slurm_partition={partition}")
-    text = text.replace("account=CHANGE_ME", "account=lab").replace("partition=CHANGE_ME", "partition=gpu")
-    profile.write_text(text)
+    fill_in(folder / "profiles" / "slurm" / "config.yaml", account, partition)
+    fill_in(folder / "profiles" / "slurm" / "jobs.yaml", "lab", "gpu")
     return folder
+
+
+def fill_in(path: Path, account: str, partition: str) -> None:
+    text = path.read_text().replace("account=CHANGE_ME", f"account={account}")
+    path.write_text(text.replace("partition=CHANGE_ME", f"partition={partition}"))
 
 
 def snakemake(clone: Path, *words: str, profile: str = "slurm") -> tuple[int, str]:

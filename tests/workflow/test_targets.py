@@ -79,6 +79,12 @@ def planned(clone, *arguments) -> dict[str, int]:
     return {rule: int(jobs) for rule, jobs in found.items() if rule not in ("total", "all")}
 
 
+def test_the_slurm_profile_is_not_forgotten_where_the_command_line_names_a_study(clone):
+    code, output = snakemake(clone, "--profile=profiles/slurm", "--executor=local", "-n", "-p", "--forceall")
+    assert code == 0, output[-3000:]
+    assert set(re.findall("submit --cluster ([a-z]+) --gpus ([0-9])", output)) == {("slurm", "1")}
+
+
 @pytest.fixture
 def edited(clone):
     """Change files of the clone, and have them back after the test."""

@@ -27,9 +27,7 @@ def doctor(
     study: StudyFile,
     results: Annotated[Path, typer.Option("--results", help="Where results go.")] = Path("results"),
     cluster: Annotated[Literal["slurm", "local"], typer.Option("--cluster", help="Where jobs shall run.")] = "slurm",
-    profile: Annotated[Path, typer.Option("--profile", help="The profile's file.")] = Path(
-        "profiles/slurm/config.yaml"
-    ),
+    profile: Annotated[Path, typer.Option("--profile", help="The profile's folder.")] = Path("profiles/slurm"),
 ) -> None:
     """Say what this machine or cluster offers, and what would stop a study (exit code 2), before anything is queued."""
     from mmdino.config import load_study

@@ -147,16 +147,19 @@ def _slurm() -> Iterator[Finding]:
         yield Finding("ok", "account", details)
 
 
-def _profile(path: Path) -> Iterator[Finding]:
+def _profile(folder: Path) -> Iterator[Finding]:
     """Look whether the profile is filled in, and with what this cluster knows."""
-    if not path.exists():
-        yield Finding("STOP", "profile", f"{path}: there is no such file")
-        return
-    text = path.read_text(encoding="utf-8")
-    if "CHANGE_ME" in "".join(line.split("#")[0] for line in text.splitlines()):
-        yield Finding("STOP", "profile", f"{path}: put your account and partition in the place of CHANGE_ME")
-        return
-    named = _named(yaml.safe_load(text))
+    profile, jobs = (folder / name for name in ("config.yaml", "jobs.yaml"))
+    for path in (profile, jobs):
+        if not path.exists():
+            yield Finding("STOP", "profile", f"{path}: there is no such file")
+            return
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if any("CHANGE_ME" in line.split("#")[0] for line in lines):
+            yield Finding("STOP", "profile", f"{path}: put your account and partition in the place of CHANGE_ME")
+            return
+    options = [*_read(profile).get("default-resources", []), *_read(jobs).get("slurm", [])]
+    named = _named([str(option) for option in options])
     mine = (
         "sacctmgr",
         "--noheader",
@@ -173,18 +176,18 @@ def _profile(path: Path) -> Iterator[Finding]:
         if known[what].ok and known[what].said and name not in known[what].said.split()
     ]
     for said in wrong:
-        yield Finding("STOP", "profile", f"{path}: there is no {said}")
+        yield Finding("STOP", "profile", f"{folder}: there is no {said}")
     if not wrong:
-        yield Finding("ok", "profile", str(path))
+        yield Finding("ok", "profile", str(folder))
 
 
-def _named(profile: dict) -> list[tuple[str, str]]:
-    """Return each partition and account that the profile names: of Snakemake's own jobs, and of ours."""
-    items = [str(item) for item in profile.get("default-resources", [])]
-    for item in profile.get("config", []):
-        key, _, value = str(item).partition("=")
-        items += yaml.safe_load(value) if key == "slurm" else []
-    pairs = [item.partition("=") for item in items]
+def _read(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+
+
+def _named(options: list[str]) -> list[tuple[str, str]]:
+    """Return each partition and account among the options of Snakemake's own jobs and of ours."""
+    pairs = [option.partition("=") for option in options]
     lists = [(key.removeprefix("slurm_"), value.strip("\"'").split(",")) for key, _, value in pairs]
     named = [(key, name) for key, names in lists if key in ("partition", "account") for name in names if name]
     return list(dict.fromkeys(named))

@@ -35,11 +35,12 @@ def write(path, text):
 
 
 def profile(tmp_path, partition="gpu", account="lab"):
-    path = tmp_path / "config.yaml"
-    options = yaml.safe_dump([f"account={account}", "partition=gpu"], default_flow_style=True).strip()
-    settings = {"default-resources": [f"slurm_partition={partition}"], "config": ["cluster=slurm", f"slurm={options}"]}
-    path.write_text(yaml.safe_dump(settings))
-    return path
+    folder = tmp_path / "profile"
+    folder.mkdir(exist_ok=True)
+    snakemakes, ours = {"default-resources": [f"slurm_partition={partition}"]}, [f"account={account}", "partition=gpu"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(snakemakes))
+    (folder / "jobs.yaml").write_text(yaml.safe_dump({"slurm": ours}))
+    return folder
 
 
 def stops(found):
