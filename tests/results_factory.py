@@ -12,6 +12,7 @@ from PIL import Image
 from mmdino.config.study import LoadedStudy, load_study
 from mmdino.evaluation.subsets import SUBSETS
 from mmdino.files import stable_hash, write_json
+from mmdino.nifti import write_volume
 from mmdino.tables import CLASSES, MANIFEST, PREDICTIONS, PREPROCESSED, SEQUENCES, SPLITS, sequence_set, write_table
 
 
@@ -199,7 +200,9 @@ def _write_cohorts(results: Path, cohorts: dict, val: int, test: int, subject: s
             done.append(
                 {
                     **place,
+                    "stage": stage,
                     **paths,
+                    "seg": "raw/seg.nii.gz",
                     "figure": str(figure),
                     "seg_source": "nnunet" if stage == "native" else "cohort",
                     "status": "failed" if failed else "done",
@@ -223,6 +226,18 @@ def picture(path: Path, seed: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(0, 80, (78, 104), np.uint8)
     Image.fromarray(noise.repeat(8, 0).repeat(8, 1)).save(path)
+
+
+def write_scans(results: Path) -> None:
+    """Write the four sequences and the segmentation that every patient's row names: one small brain for all of them."""
+    rows, columns, planes = np.mgrid[:48, :56, :12]
+    brain = np.hypot((rows - 24) / 20, (columns - 28) / 24) < 1
+    tumour = brain & (np.hypot(rows - 16, columns - 34) < 6) & (abs(planes - 7) < 3)
+    affine = np.diag([3.0, 3.0, 10.0, 1.0])
+    for number, name in enumerate(SEQUENCES, start=1):
+        scan = brain * (100 + 20 * planes + number * 40 * tumour)
+        write_volume(scan.astype(np.int16), affine, results / f"raw/{name}.nii.gz")
+    write_volume(tumour.astype(np.uint8), affine, results / "raw/seg.nii.gz")
 
 
 def _oracle(test: int) -> dict:

@@ -33,14 +33,20 @@ def sample(data: StudyFiles) -> tuple[list[Picture], int]:
     rows.sort(key=lambda row: (row["flags"] == "", stable_hash("picture", row["subject"])))
     shown: list[Picture] = []
     for row in rows:
-        path = next((p for p in (Path(row["figure"]), data.results / row["figure"]) if p.is_file()), None)
+        path = at_hand(data, row["figure"])
         uri = embedded(path) if path else None
         if uri and len(shown) < SAMPLE:
-            shown.append(Picture(uri, f"{row['subject']} ({row['cohort']})", _caption(row)))
+            shown.append(Picture(uri, f"{row['subject']} ({row['cohort']})", caption(row)))
     return sorted(shown, key=lambda picture: picture.title), len(rows)
 
 
-def _caption(row: dict) -> str:
+def at_hand(data: StudyFiles, path: str) -> Path | None:
+    """Return a file that a table names, whose path starts where the study was run or in its results; None: not there."""
+    return next((place for place in (Path(path), data.results / path) if place.is_file()), None)
+
+
+def caption(row: dict) -> str:
+    """Return what preprocessing and quality control say of a patient (a row of ``tables.PREPROCESSED``)."""
     volume = f"brain {count(row['brain_ml'])} ml" if not pd.isna(row["brain_ml"]) else ""
     segmentation = f"tumour from {row['seg_source']}" if row["seg_source"] else ""
     return " · ".join(

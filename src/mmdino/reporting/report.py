@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from mmdino import __version__
 from mmdino.config.study import LoadedStudy
 from mmdino.files import write_text
-from mmdino.reporting import pictures
+from mmdino.reporting import pictures, viewer
 from mmdino.reporting.data import SNAKEMAKE, StudyFiles, gather
 from mmdino.reporting.drawing import drawn, write_figures
 from mmdino.reporting.error_tables import calibration_table, group_table, mistake_table, selective_table, site_table
@@ -25,6 +25,7 @@ from mmdino.reporting.results import ablation_table, comparison_table, main_tabl
 from mmdino.reporting.statistics import Statistics, estimate, write_statistics
 from mmdino.reporting.study import cohort_table, cost_table, failure_table, rerun_table, tuning_table
 from mmdino.reporting.tables import Table
+from mmdino.tables import SEQUENCES
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -76,6 +77,7 @@ def write_page(data: StudyFiles, found: Statistics) -> Path:
 
 def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
     shown, all_pictures = pictures.sample(data)
+    viewed, viewer_problems = viewer.sample(data)
     return {
         "data": data,
         "study": data.study.study,
@@ -86,6 +88,11 @@ def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
         "colours": {name: mark.colour for name, mark in style.marks(data).items()},
         "pictures": shown,
         "all_pictures": all_pictures,
+        "viewed": viewed,
+        "viewer_problems": viewer_problems,
+        "outlines": viewer.OUTLINES,
+        "columns": viewer.COLUMNS,
+        "sequences": SEQUENCES,
         "facts": _facts(data),
         "snakemake": SNAKEMAKE,
         "configuration": yaml.safe_dump(data.study.study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
@@ -134,12 +141,16 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    script = _joined("page.js", "viewer.js")
     environment.globals["script"] = Markup(script)
     environment.globals["script_hash"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment.globals["style"] = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    environment.globals["style"] = Markup(_joined("page.css", "viewer.css"))
     environment.filters["code"] = _code
     return environment
+
+
+def _joined(*names: str) -> str:
+    return "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names)
 
 
 def _code(sentence: str) -> Markup:

@@ -47,7 +47,7 @@ def test_every_section_and_figure_is_there(whole):
     for name in names:
         assert len(list(by_id(tree, f"figure-{name}").iter("svg"))) == 1
         assert {path.suffix for path in (results / "figures").glob(f"{name}.*")} == {".svg", ".pdf", ".png"}
-    assert len(list(by_id(tree, "quality").iter("img"))) == 5
+    assert len(by_id(tree, "quality").findall(".//figure/img")) == 5
     links = [link.get("href").removeprefix("#") for link in tree.find(".//nav").iter("a")]
     assert links == [section.get("id") for section in tree.findall(".//main/section")]
 
@@ -186,10 +186,13 @@ def test_titles_with_markup_and_mathematics_are_text(tmp_path):
 
 
 @pytest.mark.usefixtures("svg_only")
-def test_a_broken_picture_is_left_out(tmp_path):
+def test_a_broken_picture_is_left_out_and_scans_that_are_not_there_are_said(tmp_path):
     study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
     next((results / "cohorts/whole-heads/figures").iterdir()).write_bytes(b"no picture")
-    assert len(list(by_id(page(study, results), "quality").iter("img"))) == 4
+    quality = by_id(page(study, results), "quality")
+    assert len(quality.findall(".//figure/img")) == 4
+    assert "Nothing to scroll through: head-" in words(quality)
+    assert "raw/t1.nii.gz: is not at hand" in words(quality)
 
 
 @pytest.mark.usefixtures("svg_only")
