@@ -30,7 +30,7 @@ class Lesion:
         """Draw the lesion of a patient given its signs."""
         generator, signs, anatomy = patient.generator("lesion"), patient.signs, load_anatomy()
         sites = anatomy.cortical_sites if signs.cortical else anatomy.other_sites
-        radius = float(generator.uniform(12, 22))
+        radius = float(generator.uniform(12, 22)) * patient.growth
         radii = radius * np.exp(generator.normal(0, 0.18, 3))
         rotation, _ = np.linalg.qr(generator.standard_normal((3, 3)))
         return cls(

@@ -29,13 +29,14 @@ DEFORMATION_MM = 2.5
 
 @dataclass(frozen=True)
 class Patient:
-    """A phantom patient; equal fields give equal images, bit for bit."""
+    """A phantom patient; equal fields give equal images, bit for bit. ``growth``: the tumour's radius over its first one."""
 
     subject: str
     label: str
     signs: Signs
     site: str
     seed: int
+    growth: float = 1.0
 
     def generator(self, *what: object) -> np.random.Generator:
         """Return the random generator of one of the patient's properties."""
