@@ -1,0 +1,124 @@
+"""Quality control on native heads through the real chain: does it flag planted faults, and pass unharmed patients?
+
+    python benchmarks/native_faults.py OUT [--patients 8]
+
+Makes native phantoms of one site (a seed of no study and of no test), plants one fault each in copies of the first ones,
+preprocesses all in one process and judges each faulty one among the unharmed others, by the default thresholds. A second
+start with the same OUT makes only what is missing.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mmdino.config import Cohort, Preprocess
+from mmdino.config.quality import Quality
+from mmdino.config.study import PhantomCohort
+from mmdino.nifti import read_volume, write_volume
+from mmdino.phantom.cohort import write_cohort
+from mmdino.preprocess.quality.judge import LEAST_PATIENTS, judge
+from mmdino.preprocess.shard import run_shard
+from mmdino.tables import MANIFEST, SEQUENCES
+
+NAME, MADE = "faults", PhantomCohort(site="site-b", patients=8, seed=30_001)
+CUT_MM = 45
+Paths = dict[str, Path]
+
+
+def change(path: Path, how: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
+    """Replace a scan's voxels by what ``how`` makes of them and of the affine; the header stays."""
+    volume = read_volume(path)
+    path.unlink()
+    write_volume(how(volume.array, volume.affine), volume.affine, path)
+
+
+def flipped(scans: Paths) -> None:
+    """Left and right exchanged in t2 (its first axis runs to the left)."""
+    change(scans["t2"], lambda array, _: array[::-1].copy())
+
+
+def cut(scans: Paths) -> None:
+    """The top of the head was not scanned in t1c, whose planes are axial."""
+    volume = read_volume(scans["t1c"])
+    scans["t1c"].unlink()
+    seen = volume.array.shape[2] - round(CUT_MM / volume.spacing[2])
+    write_volume(volume.array[:, :, :seen], volume.affine, scans["t1c"])
+
+
+def mixed_up(scans: Paths) -> None:
+    """T2 and FLAIR bear each other's names."""
+    aside = scans["t2"].with_name("aside.nii.gz")
+    scans["t2"].rename(aside)
+    scans["flair"].rename(scans["t2"])
+    aside.rename(scans["flair"])
+
+
+def unregistered(scans: Paths) -> None:
+    """T2 lies upside down and back to front in its header, too far away for registration to find."""
+    change(scans["t2"], lambda array, _: array[:, ::-1, ::-1].copy())
+
+
+def brainless(scans: Paths) -> None:
+    """T1c is the bottle by which a scanner is tested."""
+    change(scans["t1c"], _bottle)
+
+
+def _bottle(array: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    middle = (np.array(array.shape) - 1) / 2
+    places = np.stack(np.indices(array.shape), -1) - middle
+    radius = np.linalg.norm(places * np.linalg.norm(affine[:3, :3], axis=0), axis=-1)
+    noise = np.random.default_rng(0).normal(0, 20, array.shape)
+    return (np.where(radius < 80, 900, 0) + np.abs(noise)).astype(np.int16)
+
+
+FAULTS = (flipped, cut, mixed_up, unregistered, brainless)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--patients", type=int, default=LEAST_PATIENTS, help="unharmed ones")
+    given = parser.parse_args()
+    raw = given.out / "raw"
+    write_cohort(NAME, MADE.model_copy(update={"patients": given.patients}), "native", raw, given.out / "truth")
+    whole = [row(folder, folder.name) for folder in sorted(raw.iterdir()) if folder.is_dir()]
+    spoilt = [plant(fault, source, given.out / "spoilt") for fault, source in zip(FAULTS, whole)]
+    cohort = Cohort(stage="native", phantom=MADE)
+    table = run_shard(NAME, cohort, Preprocess(), pd.DataFrame(whole + spoilt), given.out / "derivatives")
+    judged = judge(table[: len(whole)], Quality(), {}, NAME)
+    print(f"{(judged['flags'] == '').sum()} of {len(judged)} unharmed patients pass")
+    print(judged[judged["flags"] != ""][["subject", "flags"]].to_string(header=False))
+    for number, fault in enumerate(FAULTS):
+        among = [*(other for other in range(len(whole)) if other != number), len(whole) + number]
+        last = judge(table.iloc[among].reset_index(drop=True), Quality(), {}, NAME).iloc[-1]
+        print(f"{fault.__name__}: {last['status']}; {last['flags'] or last['reason']}")
+    columns = [name for name in table.select_dtypes("number") if name not in ("similarity_z",)]
+    print(table.set_index("subject")[columns].round(3).T.to_string())
+
+
+def row(folder: Path, source: str) -> dict[str, str]:
+    """Return the manifest row of a folder whose files are named after ``source``."""
+    empty = dict.fromkeys(MANIFEST.columns, "") | {"subject": folder.name, "patient": folder.name, "cohort": NAME}
+    return empty | {name: str(folder / f"{source}_{name}.nii.gz") for name in SEQUENCES}
+
+
+def plant(fault: Callable[[Paths], None], source: dict[str, str], spoilt: Path) -> dict[str, str]:
+    """Copy a patient, spoil the copy unless that was done before, and return its row."""
+    folder = spoilt / fault.__name__.replace("_", "-")
+    made = row(folder, source["subject"])
+    if not folder.exists():
+        half = folder.with_suffix(".half")
+        half.mkdir(parents=True, exist_ok=True)
+        scans = {name: half / Path(source[name]).name for name in SEQUENCES}
+        for name, path in scans.items():
+            path.write_bytes(Path(source[name]).read_bytes())
+        fault(scans)
+        half.rename(folder)
+    return made
+
+
+if __name__ == "__main__":
+    main()
