@@ -87,16 +87,17 @@ def main() -> None:
     whole = [row(folder, folder.name) for folder in sorted(raw.iterdir()) if folder.is_dir()]
     spoilt = [plant(fault, source, given.out / "spoilt") for fault, source in zip(FAULTS, whole)]
     cohort = Cohort(stage="native", phantom=MADE)
-    table = run_shard(NAME, cohort, Preprocess(), pd.DataFrame(whole + spoilt), given.out / "derivatives")
-    judged = judge(table[: len(whole)], Quality(), {}, NAME)
+    table = run_shard(NAME, cohort, Preprocess(), pd.DataFrame(spoilt + whole), given.out / "derivatives")
+    faulty, unharmed = table[: len(spoilt)], table[len(spoilt) :].reset_index(drop=True)
+    judged = judge(unharmed, Quality(), {}, NAME)
     print(f"{(judged['flags'] == '').sum()} of {len(judged)} unharmed patients pass")
     print(judged[judged["flags"] != ""][["subject", "flags"]].to_string(header=False))
     for number, fault in enumerate(FAULTS):
-        among = [*(other for other in range(len(whole)) if other != number), len(whole) + number]
-        last = judge(table.iloc[among].reset_index(drop=True), Quality(), {}, NAME).iloc[-1]
+        among = pd.concat([unharmed.drop(index=number), faulty.iloc[[number]]], ignore_index=True)
+        last = judge(among, Quality(), {}, NAME).iloc[-1]
         print(f"{fault.__name__}: {last['status']}; {last['flags'] or last['reason']}")
-    columns = [name for name in table.select_dtypes("number") if name not in ("similarity_z",)]
-    print(table.set_index("subject")[columns].round(3).T.to_string())
+    numbers = table.set_index("subject").select_dtypes("number")
+    print(numbers.drop(columns="similarity_z").round(3).T.to_string())
 
 
 def row(folder: Path, source: str) -> dict[str, str]:

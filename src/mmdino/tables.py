@@ -13,7 +13,7 @@ from mmdino.files import atomic
 
 SEQUENCES = ("t1", "t1c", "t2", "flair")
 CLASSES = ("astrocytoma", "glioblastoma", "oligodendroglioma")
-STAGES = ("native", "atlas", "stripped", "stripped-other-space")
+STAGES = ("native", "atlas", "atlas-other-space", "stripped", "stripped-other-space")
 # What quality control measures of a patient (mmdino.preprocess.quality), by column.
 QUALITY: dict[str, type] = {
     **dict.fromkeys(("rough_dice", "atlas_dice", *(f"similarity_{name}" for name in SEQUENCES)), float),

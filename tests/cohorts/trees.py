@@ -87,13 +87,15 @@ def brats2021(root: Path, patients: int, flavour: int = 0) -> Truth:
             scan(root / folder / f"{stem}{word}{suffix}")
         truth.labels[name] = ""
         if name.startswith("BraTS2021"):
+            old, new = (315, 433) if number == 0 else (600 + number, 600 + number)
             source = [
-                ("UCSF-PDGM", str(315)),
+                ("UCSF-PDGM", str(old)),
                 ("UPENN-GBM", f"UPENN-GBM-{number:05d}_11"),
-                ("TCGA-LGG", "TCGA-DU-6400"),
+                ("TCGA-LGG", f"TCGA-DU-{4000 + number}"),
                 ("new", "new-not-previously-in-TCIA"),
             ][number % 4]
-            truth.patient[name] = ["UCSF-PDGM-0433", f"UPENN-GBM-{number:05d}", "TCGA-DU-6400", name][number % 4]
+            others = [f"UCSF-PDGM-{new:04d}", f"UPENN-GBM-{number:05d}", f"TCGA-DU-{4000 + number}"]
+            truth.patient[name] = [*others, name][number % 4]
             sources.append([source[0], "1", source[1], "", name, "Training", "", ""])
     header = ["Data Collection (as on TCIA+additional)", "Site ID", "PatientID on TCIA Radiology Portal"]
     header += [

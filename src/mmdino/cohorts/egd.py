@@ -1,6 +1,6 @@
 """Erasmus Glioma Database: ``MR_EGD-0001/2_T1GD/NIFTI/T1GD.nii.gz`` (XNAT) or ``SUBJECTS/EGD-0001/T1GD.nii.gz``.
 
-In MNI space with skull, so that the stage is native. Labels: ``Genetic_and_Histological_labels.xlsx``, or each patient's
+In MNI space with skull, hence the stage. Labels: ``Genetic_and_Histological_labels.xlsx``, or each patient's
 ``metadata.json``; 0 and 1 stand for wildtype and mutant, intact and co-deleted; −1 is unknown.
 """
 
@@ -15,7 +15,7 @@ from mmdino.config import Labels
 
 LAYOUT = Layout(
     title="EGD",
-    stage="native",
+    stage="atlas-other-space",
     patients=774,
     subject=r"EGD-\d{4}",
     name="(?:MR_)?{subject}/(?:.*/)?{kind}",

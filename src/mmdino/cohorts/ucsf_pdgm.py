@@ -1,7 +1,7 @@
 """UCSF-PDGM, any version: ``UCSF-PDGM-0004_nifti/UCSF-PDGM-0004_T1c.nii.gz``; the ``_bias`` twins are passed over.
 
 Version 3 made six patients into follow-ups (``_FU007d``) of others; both numberings name one ``patient`` here.
-Labels: ``UCSF-PDGM-metadata*.csv``, whose ids have three digits where folders have four.
+In FLAIR's space, stripped. Labels: ``UCSF-PDGM-metadata*.csv``, whose ids have three digits where folders have four.
 """
 
 import re
@@ -14,7 +14,7 @@ from mmdino.config import Labels
 
 LAYOUT = Layout(
     title="UCSF-PDGM",
-    stage="stripped",
+    stage="stripped-other-space",
     patients=501,
     subject=r"UCSF-PDGM-\d{3,4}",
     stamp=r"FU\d+d",

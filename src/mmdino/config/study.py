@@ -28,10 +28,10 @@ class PhantomCohort(Strict):
 class Cohort(Strict):
     """One cohort on disk."""
 
-    stage: Literal["native", "atlas", "stripped", "stripped-other-space"] = Field(
+    stage: Literal["native", "atlas", "atlas-other-space", "stripped", "stripped-other-space"] = Field(
         description="native: whole heads, each scan in its own space; atlas: registered to the atlas, with skull; "
-        "stripped: registered to the atlas and skull-stripped; stripped-other-space: skull-stripped, the sequences "
-        "registered to each other but not to the atlas."
+        "stripped: registered to the atlas and skull-stripped; atlas-other-space and stripped-other-space: the same, but "
+        "the space that the sequences share is not the atlas's."
     )
     role: Literal["train", "test"] = Field(default="train", description="test: the external test set, looked at once.")
     adapter: str = Field(default="folder", description="A file of mmdino/cohorts.")

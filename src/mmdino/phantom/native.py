@@ -1,5 +1,6 @@
 """A native session: the same head scanned four times, each time in another space, orientation and resolution."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,9 @@ class Scan:
     to_atlas: np.ndarray
 
 
-def scan_session(patient: Patient, rendering: Rendering) -> dict[str, Scan]:
+def scan_session(
+    patient: Patient, rendering: Rendering, protocols: Mapping[str, Protocol] = PROTOCOLS
+) -> dict[str, Scan]:
     """Scan a head rendered on :data:`HEAD_GRID`; returns one :class:`Scan` a sequence."""
     generator = patient.generator("session")
     head = _rigid(generator, TILT_DEGREES, TILT_MM)
@@ -55,7 +58,7 @@ def scan_session(patient: Patient, rendering: Rendering) -> dict[str, Scan]:
         moved = np.eye(4) if name == "t1c" else _rigid(generator, MOVED_DEGREES, MOVED_MM)
         to_atlas = np.linalg.inv(moved @ head)
         level = generator.uniform(500, 1200)
-        affine, shape = _field_of_view(PROTOCOLS[name], moved @ head)
+        affine, shape = _field_of_view(protocols[name], moved @ head)
         image = resample(rendering.images[SEQUENCES.index(name)], affine, shape, to_atlas)
         scans[name] = Scan(np.rint(image * level).clip(0, 32767).astype(np.int16), affine, to_atlas)
     return scans

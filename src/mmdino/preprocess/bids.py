@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdino import __version__
+from mmdino.errors import UserError
 from mmdino.files import write_json, write_text
 from mmdino.preprocess.atlas import Atlas
 
@@ -21,9 +22,13 @@ ANAT = {
 
 
 class Names:
-    """The paths of one session's derivatives."""
+    """The paths of one session's derivatives; ``UserError`` for an id of which BIDS can make no name."""
 
     def __init__(self, derivatives: Path, subject: str, session: str, atlas: Atlas):
+        if not _label(subject):
+            raise UserError(
+                f"'{subject}' has neither a letter (a–z) nor a digit, of which BIDS names are made; rename it"
+            )
         self.folder = derivatives
         self.subject = f"sub-{_label(subject)}"
         self.session = f"ses-{_label(session) or 'preop'}"

@@ -46,11 +46,16 @@ class Result:
         self.steps[name] = self.steps.get(name, 0.0) + time.process_time() - start
 
 
-def native(row: Row, names: Names, atlas: Atlas, settings: Preprocess) -> Result:
-    """Register whole heads to the reference and that to the atlas, resample each scan once, strip and segment."""
+def native(row: Row, names: Names, atlas: Atlas, settings: Preprocess, together: bool = False) -> Result:
+    """Register whole heads to the reference and that to the atlas, resample each scan once, strip and segment.
+
+    ``together``: the sequences share a space already, and only the reference is registered.
+    """
     result = Result()
     with result.step("read"):
         scans = {name: harmonise(read_volume(row[name]), row[name]) for name in _given(row)}
+        if together:
+            require_same_space({row[name]: scan for name, scan in scans.items()})
         given = _given_labels(row, scans)
     reference = next(name for name in REFERENCES if name in scans)
     if reference != "t1c":
@@ -61,7 +66,8 @@ def native(row: Row, names: Names, atlas: Atlas, settings: Preprocess) -> Result
     with result.step("registration"):
         to_atlas = registration.register(atlas.volume, masked(scans[reference], rough), settings.registration)
         for name, scan in scans.items():
-            pull = np.eye(4) if name == reference else registration.register(scans[reference], scan, "rigid")
+            there = together or name == reference
+            pull = np.eye(4) if there else registration.register(scans[reference], scan, "rigid")
             pulls[name] = pull @ to_atlas
     with result.step("resampling"):
         moved = {name: registration.resample(scan, atlas.volume, pulls[name]) for name, scan in scans.items()}

@@ -1,6 +1,7 @@
 """A shard of a cohort: each patient in turn, what is done already skipped, a failure kept as a row with its reason."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ def _chain(stage: str) -> Any:
     return {
         "native": patient.native,
         "atlas": patient.registered,
+        "atlas-other-space": partial(patient.native, together=True),
         "stripped": patient.stripped,
         "stripped-other-space": patient.elsewhere,
     }[stage]
@@ -126,7 +128,7 @@ def _key(row: dict[str, str], stage: str, settings: Preprocess, atlas: Atlas) ->
     files.append(atlas.path)
     if not row["seg"] and settings.segmenter != "none":
         files += sorted(model_folder(settings.segmenter).glob("fold_*/checkpoint_final.pth"))
-    if stage in ("native", "atlas") and settings.brain_extraction == "hd-bet-v2":
+    if not stage.startswith("stripped") and settings.brain_extraction == "hd-bet-v2":
         files.append(weights_file(settings.brain_weights))
     stamps = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
     given = {name: row[name] for name in (*SEQUENCES, "seg")}

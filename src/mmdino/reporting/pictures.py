@@ -1,4 +1,4 @@
-"""Quality-control pictures of native patients: a sample, small enough for one page."""
+"""Quality-control pictures of patients who were brought to the atlas: a sample, small enough for one page."""
 
 import base64
 import io
@@ -28,8 +28,7 @@ class Picture:
 def sample(data: StudyFiles) -> tuple[list[Picture], int]:
     """Return up to ``SAMPLE`` pictures, and how many there are; flagged patients come first, then names decide."""
     done = data.preprocessed[(data.preprocessed["figure"] != "") & (data.preprocessed["status"] == "done")]
-    native = [name for name, cohort in data.study.study.cohorts.items() if cohort.stage == "native"]
-    rows = done[done["cohort"].isin(native)].to_dict("records")
+    rows = done.to_dict("records")
     rows.sort(key=lambda row: (row["flags"] == "", stable_hash("picture", row["subject"])))
     shown: list[Picture] = []
     for row in rows:

@@ -26,7 +26,7 @@ def cohort_table(data: StudyFiles) -> Table:
                 "Stage",
                 "stage",
                 help="native: whole heads; atlas: registered; stripped: registered, without skull; "
-                "stripped-other-space: without skull, not yet registered to the atlas",
+                "…-other-space: registered, but not to this atlas",
             ),
             text("Site", "site"),
             number("Found", "found", count),

@@ -12,15 +12,17 @@ from factories import write_cohort
 from mmdino.cohorts.common.check import check_folders
 
 
+@pytest.mark.parametrize("flavour", [0, 1])
 @pytest.mark.parametrize("name", sorted(TREES))
-def test_every_tree_is_told_by_its_name_with_its_counts(name, tmp_path):
-    truth = TREES[name](tmp_path, 6, 1)
+def test_every_tree_is_told_by_its_name_with_its_counts(name, flavour, tmp_path):
+    truth = TREES[name](tmp_path, 6, flavour)
     told = check_folders([tmp_path])[0]
     assert f"adapter: {name}" in told
     assert f"patients: {len(truth.labels)}" in told
     labelled = sum(label == "glioblastoma" for label in truth.labels.values())
     assert f"glioblastoma {labelled}," in told
     assert ("sequences missing" in told) == bool(truth.missing)
+    assert "wrong:" not in told
 
 
 def test_what_is_wrong_is_named_and_the_rest_goes_on(tmp_path):

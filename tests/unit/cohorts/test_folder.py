@@ -1,10 +1,12 @@
+from pathlib import Path
+
 import pytest
 
 from factories import write_cohort
 from mmdino.cohorts import adapters, build_manifest
 from mmdino.config import Cohort
 from mmdino.errors import UserError
-from mmdino.tables import CLASSES, MANIFEST
+from mmdino.tables import CLASSES, MANIFEST, read_table, write_table
 
 COHORT = Cohort(stage="stripped", path="raw")
 
@@ -37,6 +39,20 @@ def test_other_names_and_a_missing_sequence(root):
     manifest = _manifest(root)
     assert manifest.loc["p000", "t1c"].endswith("p000_t1ce.nii")
     assert manifest.loc["p001", ["t2", "seg", "excluded"]].tolist() == ["", "", ""]
+
+
+def test_ids_with_odd_characters_are_kept_as_they_are(root, tmp_path):
+    odd = ["Müller 7", 'a"b\tc', "-x;$(id)"]
+    for number, name in enumerate(odd):
+        for path in (root / f"p{number:03d}").iterdir():
+            path.rename(path.with_name(path.name.replace(f"p{number:03d}", name)))
+        (root / f"p{number:03d}").rename(root / name)
+    (root / "labels.tsv").unlink()
+    manifest = build_manifest("home", COHORT, root)
+    write_table(MANIFEST, manifest, tmp_path / "manifest.tsv")
+    back = read_table(MANIFEST, tmp_path / "manifest.tsv")
+    assert back["subject"].tolist() == sorted(odd)
+    assert all(Path(path).is_file() for path in back["t1c"])
 
 
 def test_unlabelled_patients_are_kept(root):

@@ -1,4 +1,4 @@
-"""Stripped scans in another space than the atlas's: registered, and never stripped again."""
+"""Scans that share another space than the atlas's: one registration, and who comes stripped is not stripped again."""
 
 from pathlib import Path
 
@@ -14,9 +14,11 @@ from mmdino.preprocess.atlas import load_atlas
 from mmdino.preprocess.registration import read_pull
 from mmdino.preprocess.shard import run_shard
 from mmdino.tables import MANIFEST
+from validated import bids_errors
 
 
-def test_it_is_brought_to_the_atlas_by_one_movement(tmp_path, monkeypatch):
+@pytest.mark.parametrize("stage", ["stripped-other-space", "atlas-other-space"])
+def test_it_is_brought_to_the_atlas_by_one_movement(stage, tmp_path, monkeypatch):
     """The registration itself has its own tests; here it finds the true movement at once."""
     moved = np.eye(4)
     moved[:3, 3] = 12, -30, 40
@@ -27,14 +29,17 @@ def test_it_is_brought_to_the_atlas_by_one_movement(tmp_path, monkeypatch):
         write_volume(1000 * array, moved @ prepared.GRID.affine, row[name])
     row["seg"] = str(tmp_path / "seg.nii.gz")
     write_volume(made.tumour, moved @ prepared.GRID.affine, row["seg"])
-    monkeypatch.setattr(patient.registration, "register", lambda *_: moved)
-    monkeypatch.setattr(patient, "extract_brain", lambda *_: pytest.fail("nothing is to be stripped"))
-    stage = "stripped-other-space"
+    registered = []
+    monkeypatch.setattr(patient.registration, "register", lambda *given: registered.append(given) or moved)
+    stripped = []
+    monkeypatch.setattr(patient, "rough_brain", lambda head: head.array > 0)
+    monkeypatch.setattr(patient, "extract_brain", lambda head, how, near, weights: stripped.append(how) or near)
     out = tmp_path / "derivatives"
     done = run_shard("c", Cohort(stage=stage, path="raw"), Preprocess(segmenter="none"), pd.DataFrame([row]), out).iloc[
         0
     ]
     assert (done["status"], done["stage"], done["seg_source"]) == ("done", stage, "given")
+    assert (len(registered), len(stripped)) == (1, stage == "atlas-other-space")
     atlas = load_atlas("mni152").volume
     assert all(same_space(read_volume(done[name]), atlas) for name in prepared.SEQUENCES)
     assert done["atlas_dice"] > 0.9
@@ -46,3 +51,4 @@ def test_it_is_brought_to_the_atlas_by_one_movement(tmp_path, monkeypatch):
     transforms = list(Path(done["transforms"]).glob("*_xfm.txt"))
     assert len(transforms) == 4
     np.testing.assert_allclose(read_pull(transforms[0]), moved, atol=1e-6)
+    assert bids_errors(out) == []

@@ -13,10 +13,11 @@ import pytest
 
 from mmdino.config import Cohort, Preprocess
 from mmdino.errors import UserError
-from mmdino.nifti import write_volume
+from mmdino.nifti import read_labels, write_volume
 from mmdino.preprocess import patient
 from mmdino.preprocess.shard import run_shard
 from mmdino.tables import MANIFEST, SEQUENCES
+from validated import bids_errors
 
 COHORT = Cohort(stage="stripped", path="raw")
 AFFINE = np.diag([1.0, 1.0, 4.0, 1.0])
@@ -257,10 +258,26 @@ def test_a_full_disk_stops_the_shard_instead_of_failing_everybody(tmp_path, monk
     assert not list((tmp_path / "derivatives").rglob(".tmp-*"))
 
 
+def test_a_segmentation_of_our_own_lies_in_a_valid_bids_data_set(tmp_path, monkeypatch):
+    rows = [make_patient(tmp_path, "a"), make_patient(tmp_path, "b", seg=False)]
+    labels = read_labels(rows[0]["seg"])
+    monkeypatch.setattr(patient, "segment", lambda *_: labels)
+    table = run(rows, tmp_path, segmenter="phantom")
+    assert table.seg_source.tolist() == ["given", "nnunet:phantom"]
+    assert table.seg[1].startswith(str(tmp_path / "derivatives"))
+    assert bids_errors(tmp_path / "derivatives") == []
+
+
 def test_two_ids_with_one_bids_name_are_told(tmp_path):
     table = run([make_patient(tmp_path, "P-1"), make_patient(tmp_path, "P1")], tmp_path)
     assert list(table.status) == ["done", "failed"]
     assert "P1 and P-1 have the same BIDS name" in table.reason[1]
+
+
+def test_an_id_of_which_bids_can_make_no_name_is_told_and_the_rest_goes_on(tmp_path):
+    table = run([make_patient(tmp_path, "患者"), make_patient(tmp_path, 'Müller "7"\t%')], tmp_path)
+    assert list(table.status) == ["failed", "done"]
+    assert "'患者' has neither a letter (a–z) nor a digit" in table.reason[0]
 
 
 def test_a_stripped_cohort_is_quick_and_needs_neither_ants_nor_torch(tmp_path):

@@ -69,8 +69,9 @@ class Layout:
 
     def odd(self, path: str) -> str | None:
         """Return the part of a path that looks like an id of the cohort, but is none."""
+        known = rf"(?<![0-9A-Za-z])(?:{self.subject})(?![0-9A-Za-z])"
         for part in path.split("/"):
-            if re.match(self.family, part, re.I) and not re.match(rf"(?:{self.subject})(?![0-9A-Za-z])", part, re.I):
+            if re.match(self.family, part, re.I) and not re.search(known, part, re.I):
                 return part
         return None
 
@@ -139,7 +140,7 @@ def choose_preoperative(scan: Scan, baseline: str | Mapping[str, str]) -> None:
             chosen = baseline.get(row["subject"])
         if row["stamp"] != chosen:
             row["session"] = re.sub(r"[^0-9a-z]", "", row["stamp"])
-            known = "none is known" if chosen is None else f"that is '{chosen}'"
+            known = "none is known" if chosen is None else f"that is '{chosen}'" if chosen else "that has no suffix"
             row["excluded"] = f"session '{row['stamp']}' is not the pre-operative one ({known})"
 
 
