@@ -76,6 +76,21 @@ def test_a_truncated_file_is_refused(tmp_path, suffix, kept):
     refused(path)
 
 
+def test_a_file_with_damaged_bytes_is_refused(tmp_path):
+    path = save(tmp_path / "scan.nii.gz", np.random.default_rng(0).normal(size=(40, 40, 40)).astype(np.float32))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :: 7] = bytes(len(content[len(content) // 2 :: 7]))
+    path.write_bytes(content)
+    refused(path, "damaged")
+
+
+def test_a_file_compressed_in_several_pieces_is_read(tmp_path):
+    path = save(tmp_path / "scan.nii.gz")
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content[:500]) + gzip.compress(content[500:]))
+    np.testing.assert_array_equal(read_volume(path).array, SCAN)
+
+
 @pytest.mark.parametrize("content", [b"hello", gzip.compress(b"hello" * 200, mtime=0), b"\0" * 400])
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
 def test_another_kind_of_file_is_refused(tmp_path, content, suffix):

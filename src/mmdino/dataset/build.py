@@ -92,18 +92,29 @@ def patient_slices(paths: Mapping[str, str], settings: Bank) -> tuple[Slices, li
     cut_images, cut_tumour, rows = [], [], []
     for axis in sorted(set(settings.axes)):
         counts = slices.tumour_voxels(labels, axis, settings.slice_choice)
-        planes = {row: np.moveaxis(image, axis, 0) for row, image in images.items()}  # views: only crops are copied
-        masks = np.moveaxis(labels, axis, 0)
-        for number in slices.training_slices(counts, settings.min_tumour_voxels):
-            start = slices.crop_start(masks[number], settings.crop, settings.slice_choice)
-            crops = np.zeros((len(SEQUENCES), settings.crop, settings.crop), np.float32)
-            for row, plane in planes.items():
-                crops[row] = slices.crop(plane[number], start, settings.crop)
-            cut_images.append(slices.scale(crops))
-            cut_tumour.append(slices.crop(masks[number], start, settings.crop) > 0)
-            rows.append({"axis": axis, "slice": int(number), "tumour_voxels": int(counts[number])})
+        numbers = slices.training_slices(counts, settings.min_tumour_voxels)
+        first, last = numbers[0], numbers[-1]
+        masks = np.moveaxis(labels, axis, 0)[first : last + 1].copy(order="K")
+        starts = [slices.crop_start(masks[number - first], settings.crop, settings.slice_choice) for number in numbers]
+        crops = np.zeros((len(numbers), len(SEQUENCES), settings.crop, settings.crop), np.float32)
+        for row, image in images.items():
+            crops[:, row] = _crops(np.moveaxis(image, axis, 0), numbers, starts, settings.crop)
+        cut_images += [slices.scale(crop) for crop in crops]  # one by one: they stay in the processor's cache
+        cut_tumour.append(_crops(masks, numbers - first, starts, settings.crop) > 0)
+        rows += [{"axis": axis, "slice": int(number), "tumour_voxels": int(counts[number])} for number in numbers]
     present = np.tile([bool(paths[name]) for name in SEQUENCES], (len(rows), 1))
-    return Slices(np.stack(cut_images), np.stack(cut_tumour).astype(np.uint8), present), rows
+    return Slices(np.stack(cut_images), np.concatenate(cut_tumour).astype(np.uint8), present), rows
+
+
+def _crops(planes: NDArray, numbers: NDArray[np.int64], starts: list[tuple[int, int]], size: int) -> NDArray:
+    """Return a crop (n, size, size) of each of some planes (N, H, W).
+
+    The box that holds them all is copied first, in the file's order: planes across that order then come from the cache.
+    """
+    low, high = np.maximum(np.min(starts, axis=0), 0), np.max(starts, axis=0) + size
+    box = planes[numbers[0] : numbers[-1] + 1, low[0] : high[0], low[1] : high[1]].copy(order="K")
+    places = zip(numbers - numbers[0], np.array(starts) - low)
+    return np.stack([slices.crop(box[number], (row, column), size) for number, (row, column) in places])
 
 
 def patient_volume(paths: Mapping[str, str], settings: Volumes) -> tuple[Slices, list[dict]]:
@@ -151,7 +162,7 @@ class _Growing:
         self._write_header()
 
     def append(self, rows: NDArray) -> None:
-        content = np.ascontiguousarray(rows, self._dtype).tobytes()
+        content = np.ascontiguousarray(rows, self._dtype).data
         self._file.write(content)
         self._hash.update(content)
         self._rows += len(rows)

@@ -80,6 +80,17 @@ def scale(crops: NDArray, dimensions: int = 2) -> NDArray[np.float32]:
         crops: (…, H, W), or with planes (…, D, H, W).
         dimensions: of a crop, the last ones.
     """
-    low, high = np.percentile(crops, (LOW, HIGH), axis=tuple(range(-dimensions, 0)), keepdims=True)
-    span = np.where(high > low, high - low, np.inf)
-    return np.clip((crops - low) / span, 0, 1).astype(np.float32)
+    ordered = np.sort(crops.reshape(*crops.shape[:-dimensions], -1), axis=-1)
+    low, high = (_percentile(ordered, share)[(..., *[None] * dimensions)] for share in (LOW, HIGH))
+    scaled = crops - low
+    scaled /= np.where(high > low, high - low, np.inf)
+    return np.clip(scaled, 0, 1, out=scaled).astype(np.float32)
+
+
+def _percentile(ordered: NDArray, share: int) -> NDArray[np.float64]:
+    """Return ``np.percentile`` along the last axis of sorted values, to the bit: sorting is faster than its own search."""
+    place = np.float64((ordered.shape[-1] - 1) * (share / 100))
+    below = int(place)
+    above = min(below + 1, ordered.shape[-1] - 1)
+    low, high, weight = ordered[..., below], ordered[..., above], place - below
+    return low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1 - weight)

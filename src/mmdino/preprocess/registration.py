@@ -38,7 +38,14 @@ def register(fixed: Volume, moving: Volume, kind: Literal["rigid", "affine"]) ->
             aff_smoothing_sigmas=(2, 1, 0),
             aff_iterations=(1000, 500, 100),
         )
-        transform = ants.read_transform(found["fwdtransforms"][0])
+        return from_ants(found["fwdtransforms"][0])
+
+
+def from_ants(path: Path | str) -> Pull:
+    """Return the pull that an ANTs file of a rigid or affine transform says."""
+    import ants
+
+    transform = ants.read_transform(str(path))
     matrix = np.asarray(transform.parameters[:9], float).reshape(3, 3)
     centre = np.asarray(transform.fixed_parameters, float)
     pull = np.eye(4)

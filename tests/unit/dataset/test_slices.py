@@ -71,6 +71,16 @@ def test_scaling_ignores_the_extremes_of_each_sequence_and_survives_a_flat_one()
         assert np.mean(crop == 1) == pytest.approx(0.01, abs=0.002)
 
 
+@given(seed=st.integers(0, 99), side=st.integers(1, 40), kind=st.sampled_from([np.float32, np.float64]))
+def test_scaling_is_by_numpys_percentiles_to_the_bit(seed, side, kind):
+    generator = np.random.default_rng(seed)
+    crops = (generator.integers(0, 900, (2, 3, side, side)) * (generator.random((2, 3, side, side)) < 0.6)).astype(kind)
+    low, high = np.percentile(crops, (slices.LOW, slices.HIGH), axis=(2, 3), keepdims=True)
+    span = np.where(high > low, high - low, np.inf)
+    expected = np.clip((crops - low) / span, 0, 1).astype(np.float32)
+    assert slices.scale(crops).tobytes() == expected.tobytes()
+
+
 def _fixture():
     path = FIXTURES / "slice_crop_transforms.npz"
     if not path.exists():
