@@ -16,13 +16,13 @@ import pandas as pd
 from mmdino.config import Cohort, Preprocess
 from mmdino.config.study import PhantomCohort
 from mmdino.files import read_json
-from mmdino.nifti import read_labels
+from mmdino.nifti import Volume, read_labels
 from mmdino.phantom.anatomy import ATLAS, load_anatomy, sample
 from mmdino.phantom.cohort import write_cohort
 from mmdino.phantom.lesion import Lesion
 from mmdino.phantom.noise import Grid
 from mmdino.phantom.patient import Patient, _deformed, draw_patient
-from mmdino.preprocess.registration import read_pull, resample_labels
+from mmdino.preprocess.registration import Pull, read_pull, resample_labels
 from mmdino.preprocess.shard import run_shard
 from mmdino.tables import MANIFEST, SEQUENCES
 
@@ -66,11 +66,23 @@ def measure(row, truth: Path, patient: Patient) -> dict:
     if row.status != "done":
         return {"subject": row.subject, "failed": row.reason}
     mask, found = read_labels(row.mask), read_labels(row.seg)
-    to_atlas = read_json(truth / "to_atlas.json")
     pulls = {path.name.split("_from-")[1].split("_")[0]: read_pull(path) for path in Path(row.transforms).iterdir()}
-    brain, tumour = (
-        resample_labels(read_labels(truth / f"{kind}.nii.gz"), mask, pulls["t1c"]).array for kind in ("brain", "seg")
-    )
+    tumour = resample_labels(read_labels(truth / "seg.nii.gz"), mask, pulls["t1c"]).array
+    steps = read_json(next(Path(row.mask).parents[3].glob(f"records/{Path(row.mask).parts[-4]}_*.json")))["steps"]
+    return {
+        "subject": row.subject,
+        "CPU s": row.seconds,
+        **{f"{name}, s": seconds for name, seconds in steps.items()},
+        "tumour Dice": dice(found.array > 0, tumour > 0),
+        **{f"label {label} Dice": dice(found.array == label, tumour == label) for label in (1, 2, 3)},
+        **against_truth(mask, pulls, truth, patient),
+    }
+
+
+def against_truth(mask: Volume, pulls: dict[str, Pull], truth: Path, patient: Patient) -> dict[str, float]:
+    """Return a brain mask's Dice (on the atlas's grid) and the pulls' errors in mm, held against the phantom's truth."""
+    to_atlas = read_json(truth / "to_atlas.json")
+    brain = resample_labels(read_labels(truth / "brain.nii.gz"), mask, pulls["t1c"]).array
     places = np.argwhere(brain)[::997] @ mask.affine[:3, :3].T + mask.affine[:3, 3]
     places = np.c_[places, np.ones(len(places))]
     best = np.linalg.inv(to_atlas["t1c"]) @ rigid_part(patient)
@@ -81,16 +93,7 @@ def measure(row, truth: Path, patient: Patient) -> dict:
             found_move, true_move = pull @ np.linalg.inv(pulls["t1c"]), true @ np.array(to_atlas["t1c"])
             inside = places @ pulls["t1c"].T
             errors[f"{name} to t1c, mm"] = apart(inside @ found_move.T, inside @ true_move.T)
-    steps = read_json(next(Path(row.mask).parents[3].glob(f"records/{Path(row.mask).parts[-4]}_*.json")))["steps"]
-    return {
-        "subject": row.subject,
-        "CPU s": row.seconds,
-        **{f"{name}, s": seconds for name, seconds in steps.items()},
-        "brain Dice": dice(mask.array > 0, brain > 0),
-        "tumour Dice": dice(found.array > 0, tumour > 0),
-        **{f"label {label} Dice": dice(found.array == label, tumour == label) for label in (1, 2, 3)},
-        **errors,
-    }
+    return {"brain Dice": dice(mask.array > 0, brain > 0), **errors}
 
 
 def rigid_part(patient: Patient) -> np.ndarray:
