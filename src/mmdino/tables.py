@@ -117,7 +117,10 @@ def read_table(table: Table, path: Path | str) -> pd.DataFrame:
         )
     parquet = path.suffix == ".parquet"
     frame = pd.read_parquet(path) if parquet else pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    return conform(table, frame, path)
+    attrs, frame.attrs = frame.attrs, {}  # pandas copies them deeply with every operation
+    frame = conform(table, frame, path)
+    frame.attrs = attrs
+    return frame
 
 
 def write_table(table: Table, frame: pd.DataFrame, path: Path | str) -> None:

@@ -7,7 +7,7 @@ method faces the sum of both.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import TypeVar
@@ -23,7 +23,6 @@ from mmdino.evaluation.bootstrap import (
     interval,
     permutation_p,
     resample,
-    resampled_confusion,
     two_sided_p,
 )
 from mmdino.evaluation.metrics import BOUNDS, METRICS, confusion, mcc, points, resampled
@@ -102,17 +101,17 @@ def arm_mcc(runs: Sequence[Run], replicates: int) -> Estimate | None:
     return _estimate(Estimate, values.mean(), _replicates(runs, weights), runs, [values], BOUNDS["mcc"])
 
 
-def arm_metrics(runs: Sequence[Run], replicates: int) -> dict[str, Estimate]:
-    """Return an arm's every metric over its seeds, of runs with one case; empty where a class has no patient."""
+def arm_metrics(runs: Sequence[Run], replicates: int, names: Sequence[str] = METRICS) -> dict[str, Estimate]:
+    """Return an arm's metrics over its seeds, of runs with one case; empty where a class has no patient."""
     runs = shared(runs)
     if not runs or len(np.unique(runs[0][0].truth)) < len(CLASSES):
         return {}
     answers = [run[0] for run in runs]
     weights = _weights(answers[0].truth.tobytes(), replicates)
-    values = [points(one.truth, one.probabilities) for one in answers]
-    drawn = [resampled(one.truth, one.probabilities, weights) for one in answers]
+    values = [points(one.truth, one.probabilities, names) for one in answers]
+    drawn = [resampled(one.truth, one.probabilities, weights, names) for one in answers]
     found = {}
-    for name in METRICS:
+    for name in names:
         each = np.array([value[name] for value in values])
         replicates_of = np.mean([one[name] for one in drawn], axis=0)
         found[name] = _estimate(Estimate, each.mean(), replicates_of, runs, [each], BOUNDS[name])
@@ -221,11 +220,10 @@ def _points(runs: Sequence[Run]) -> NDArray[np.float64]:
 
 def _replicates(runs: Sequence[Run], weights: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return (B,) the mean MCC over the runs in each replicate."""
-    return _mean(runs, lambda case: mcc(resampled_confusion(case.truth, case.predicted, weights, len(CLASSES))))
-
-
-def _mean(runs: Sequence[Run], score: Callable[[Answers], NDArray]) -> NDArray[np.float64]:
-    return np.mean([np.mean([score(case) for case in run], axis=0) for run in runs], axis=0)
+    cells = np.concatenate([_cells(case) for run in runs for case in run], axis=1)  # one product for all
+    counts = (weights.T @ cells).reshape(weights.shape[1], -1, len(CLASSES), len(CLASSES))
+    shares = np.concatenate([np.full(len(run), 1 / len(run) / len(runs)) for run in runs])
+    return mcc(counts) @ shares
 
 
 def _permuted(ours: Sequence[Run], theirs: Sequence[Run], permutations: int) -> NDArray[np.float64]:
@@ -253,7 +251,8 @@ def _cells(answers: Answers) -> NDArray[np.float32]:
 
 def shared(runs: Sequence[Run]) -> list[list[Answers]]:
     """Return the runs restricted to the patients that all of them have, in the same order."""
-    if not runs:
-        return []
-    common = reduce(np.intersect1d, [case.subjects for run in runs for case in run])
+    everybody = [case.subjects for run in runs for case in run]
+    if all(np.array_equal(everybody[0], subjects) for subjects in everybody):
+        return [list(run) for run in runs]  # as nearly always; looking names up is half of a report's statistics
+    common = reduce(np.intersect1d, everybody)
     return [[case.only(np.isin(case.subjects, common)) for case in run] for run in runs]

@@ -59,6 +59,7 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
             splits; an unknown split, protocol, read-out, set of sequences or label. File and row are named.
     """
     frame = read_table(PREDICTIONS, path)
+    attrs, frame.attrs = frame.attrs, {}  # pandas copies them deeply with every operation
     for column, known in KNOWN.items():
         bad = ~frame[column].isin(known)
         if bad.any():
@@ -74,6 +75,7 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
     places = frame.drop_duplicates(["subject", "split"]).duplicated("subject")
     if places.any():
         raise _refused(path, frame, int(places.index[places][0]), "the patient is in two splits")
+    frame.attrs = attrs
     return frame
 
 

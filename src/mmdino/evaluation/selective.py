@@ -49,17 +49,18 @@ def risk_coverage(runs: Sequence[Answers], replicates: int) -> RiskCoverage:
 
 def _curves(run: Answers, weights: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the risk at each of ``COVERAGES`` (B, C) and the area (B,), for each column of ``weights`` (N, B)."""
-    patients = len(run)
     confidence = run.probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
-    ends = np.flatnonzero(np.diff(confidence[order], append=-1.0))  # the last patient of each degree of confidence
-    drawn = weights[order].astype(np.float64)
-    accepted = np.vstack([np.zeros(drawn.shape[1]), drawn.cumsum(axis=0)[ends]])
-    errors = (run.predicted != run.truth)[order, None] * drawn
-    wrong = np.vstack([np.zeros(drawn.shape[1]), errors.cumsum(axis=0)[ends]])
-    asked = np.concatenate([np.multiply(COVERAGES, patients), np.arange(1, patients + 1)])
-    risk = np.array([np.interp(asked, *pair) for pair in zip(accepted.T, wrong.T)]) / asked
-    return risk[:, : len(COVERAGES)], risk[:, len(COVERAGES) :].mean(axis=1)
+    starts = np.flatnonzero(np.diff(confidence[order], prepend=2.0))  # the first patient of each degree of confidence
+    drawn, wrong = weights[order], (run.predicted != run.truth)[order, None]
+    accepted, errors = (np.add.reduceat(counts, starts).T for counts in (drawn, drawn * wrong))  # (B, degrees)
+    shares = errors.astype(np.float64) / np.maximum(accepted, 1)
+    one_by_one = np.repeat(shares.ravel(), accepted.ravel().astype(int)).reshape(weights.shape[1], -1)
+    summed = np.pad(one_by_one.cumsum(axis=1), ((0, 0), (1, 0)))  # errors among the first 0, 1, … N
+    asked = np.multiply(COVERAGES, len(run))
+    below = np.minimum(asked.astype(int), len(run) - 1)
+    at_coverage = summed[:, below] + (asked - below) * one_by_one[:, below]
+    return at_coverage / asked, (summed[:, 1:] / np.arange(1, len(run) + 1)).mean(axis=1)
 
 
 def _best(run: Answers) -> float:

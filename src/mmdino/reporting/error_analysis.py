@@ -123,8 +123,7 @@ def _temperature(answers: Answers | None) -> float | None:
 
 
 def _measured(runs: Sequence[Answers], replicates: int) -> dict[str, Estimate]:
-    found = arm_metrics([[answers] for answers in runs], replicates)
-    return {name: found[name] for name in CALIBRATION if found}
+    return arm_metrics([[answers] for answers in runs], replicates, CALIBRATION)
 
 
 def selective_rows(data: StudyFiles, arms: Sequence[Arm]) -> list[SelectiveRow]:
@@ -164,7 +163,7 @@ def _group(data: StudyFiles, row: GroupRow, runs: Sequence[Answers], subjects: p
     classes = np.bincount(theirs[0][0].truth, minlength=len(CLASSES)).tolist()
     if sum(classes) < FEWEST:
         return replace(row, n=sum(classes), classes=classes)
-    every = arm_metrics(theirs, data.replicates)
+    every = arm_metrics(theirs, data.replicates, ("mcc", "balanced_accuracy"))
     mcc = every.get("mcc") or arm_mcc(theirs, data.replicates)
     return replace(row, n=sum(classes), classes=classes, mcc=mcc, balanced_accuracy=every.get("balanced_accuracy"))
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from mmdino.evaluation.bootstrap import resample
-from mmdino.evaluation.metrics import METRICS, calibration_error, confusion, mcc, points, resampled
+from mmdino.evaluation.metrics import BY_CLASS, METRICS, calibration_error, confusion, mcc, points, resampled
 
 
 def draw(seed: int, patients: int, tied: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -15,9 +15,37 @@ def draw(seed: int, patients: int, tied: bool) -> tuple[np.ndarray, np.ndarray]:
     return truth, odds / odds.sum(axis=1, keepdims=True)
 
 
+def scikit_learns(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    predicted, labels = probabilities.argmax(axis=1), [0, 1, 2]
+    true_negative, false_positive = sk.multilabel_confusion_matrix(truth, predicted, labels=labels)[:, 0].T
+    by_class = [*sk.recall_score(truth, predicted, labels=labels, average=None, zero_division=0)]
+    by_class += [*(true_negative / (true_negative + false_positive))]
+    return {
+        "mcc": sk.matthews_corrcoef(truth, predicted),
+        "balanced_accuracy": sk.balanced_accuracy_score(truth, predicted),
+        "auroc": sk.roc_auc_score(truth, probabilities, labels=labels, multi_class="ovr"),
+        "auroc_ovo": sk.roc_auc_score(truth, probabilities, labels=labels, multi_class="ovo"),
+        "f1": sk.f1_score(truth, predicted, labels=labels, average="macro", zero_division=0),
+        **dict(zip(BY_CLASS, by_class)),
+        "brier": sk.brier_score_loss(truth, probabilities, labels=labels),
+        "log_loss": sk.log_loss(truth, probabilities, labels=labels),
+    }
+
+
 @settings(max_examples=12)
 @given(seed=st.integers(0, 10**6), patients=st.integers(0, 60), tied=st.booleans())
-def test_replicates_are_scikit_learns_values_of_the_repeated_patients(seed, patients, tied):
+def test_every_metric_is_scikit_learns(seed, patients, tied):
+    truth, probabilities = draw(seed, patients, tied)
+    found, there = points(truth, probabilities), scikit_learns(truth, probabilities)
+    assert tuple(found) == METRICS
+    assert {name: found[name] for name in there} == pytest.approx(there, abs=1e-12)
+    assert found["ece"] == pytest.approx(calibration_error(truth, probabilities), abs=1e-15)
+    assert points(truth, probabilities, ("brier", "mcc")) == {name: found[name] for name in ("brier", "mcc")}
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10**6), patients=st.integers(0, 60), tied=st.booleans())
+def test_replicates_are_the_values_of_the_repeated_patients(seed, patients, tied):
     truth, probabilities = draw(seed, patients, tied)
     weights = resample(truth, 3, seed)
     drawn = resampled(truth, probabilities, weights)

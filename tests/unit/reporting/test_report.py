@@ -124,8 +124,12 @@ def test_figures_are_the_same_bytes_again(tmp_path):
     study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
     build_report(study, results)
     first = {path.name: path.read_bytes() for path in (results / "figures").iterdir()}
+    (results / "figures/cost.png").unlink()
+    (results / "figures/external-mcc.svg").write_text("of other numbers")
+    kept = (results / "figures/confusion.pdf").stat().st_ino
     build_report(study, results)
     assert first == {path.name: path.read_bytes() for path in (results / "figures").iterdir()}
+    assert (results / "figures/confusion.pdf").stat().st_ino == kept  # what has not changed is not drawn again
 
 
 @pytest.mark.usefixtures("svg_only")

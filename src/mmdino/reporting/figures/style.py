@@ -1,5 +1,6 @@
 """One look for all figures: sizes, inks, and a colour, marker and dash for each arm that stay the same everywhere."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,12 +128,24 @@ def readable(axes: Axes) -> None:
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write PDF, PNG (300 dpi) and SVG, the same bytes for the same numbers; return the SVG's path."""
+    """Write PDF, PNG (300 dpi) and SVG, the same bytes for the same numbers; return the SVG's path.
+
+    A figure whose SVG would be what lies there already has not changed, and is not drawn as PDF and PNG again.
+    """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, not once a format
-    for kind, metadata in UNDATED.items():
-        with atomic(folder / f"{name}.{kind}") as temporary:
-            figure.savefig(
-                temporary, format=kind, dpi=300, metadata=metadata, facecolor="none" if kind == "svg" else None
-            )
-    return folder / f"{name}.svg"
+    paths = {kind: folder / f"{name}.{kind}" for kind in UNDATED}
+    svg = io.BytesIO()
+    _draw(figure, svg, "svg")
+    if all(path.exists() for path in paths.values()) and paths["svg"].read_bytes() == svg.getvalue():
+        return paths["svg"]
+    for kind in set(UNDATED) - {"svg"}:
+        with atomic(paths[kind]) as temporary:
+            _draw(figure, temporary, kind)
+    with atomic(paths["svg"]) as temporary:  # last: that it is there says that the others are of the same numbers
+        temporary.write_bytes(svg.getvalue())
+    return paths["svg"]
+
+
+def _draw(figure: Figure, target: Path | io.BytesIO, kind: str) -> None:
+    figure.savefig(target, format=kind, dpi=300, metadata=UNDATED[kind], facecolor="none" if kind == "svg" else None)
