@@ -151,6 +151,13 @@ class StudyFiles:
         known = [arm for arm in self.arms if not groups or arm.experiment.group in groups]
         return [arm for arm in known if arm.name in self.study.default or arm.started]
 
+    @cached_property
+    def used(self) -> pd.DataFrame:
+        """Return the rows of ``splits`` whose patients are in a slice bank, as far as is known."""
+        without = set(zip(self.left_out["cohort"], self.left_out["subject"]))
+        there = [place not in without for place in zip(self.splits["cohort"], self.splits["subject"])]
+        return self.splits[np.array(there, bool)]
+
     def titled(self, text: str) -> str:
         """Return a heading of a result, which in a phantom study says so."""
         return f"{text} (phantom)" if self.phantom else text

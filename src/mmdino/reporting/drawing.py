@@ -13,6 +13,7 @@ from mmdino.reporting.figures.by_count import by_count
 from mmdino.reporting.figures.calibration import reliability_diagrams
 from mmdino.reporting.figures.confusion import confusion_matrices
 from mmdino.reporting.figures.cost import mcc_by_cost
+from mmdino.reporting.figures.flow import flow_diagram
 from mmdino.reporting.figures.forest import forest
 from mmdino.reporting.figures.fractions import fraction_curves
 from mmdino.reporting.figures.groups import mcc_by_group
@@ -125,6 +126,12 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "tables/mistakes.tsv, insight/tokens.npz",
         ),
         **_insight_plans(data),
+        "flow": Plan(
+            lambda: flow_diagram(data),
+            "Who is left after each step, and who was lost on the way, with the most frequent reasons. Sessions as far as "
+            "quality control, then patients.",
+            "tables/flow.tsv",
+        ),
         "training": Plan(
             lambda: training_curves(data),
             "Losses of different methods are different sums and don't compare. Ringed: the weights that were kept. "

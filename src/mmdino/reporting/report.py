@@ -19,6 +19,7 @@ from mmdino.reporting.data import SNAKEMAKE, StudyFiles, gather
 from mmdino.reporting.drawing import drawn, write_figures
 from mmdino.reporting.error_tables import calibration_table, group_table, mistake_table, selective_table, site_table
 from mmdino.reporting.figures import style
+from mmdino.reporting.flow import flow_table
 from mmdino.reporting.missing import missing_table, random_table
 from mmdino.reporting.published import claim_table, published_table
 from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
@@ -58,7 +59,14 @@ def all_tables(data: StudyFiles, found: Statistics) -> list[Table]:
     paper = [published_table(data, found.readouts), claim_table(found.claims)]
     errors = [group_table(data, found.groups), calibration_table(data, found.calibration)]
     errors += [selective_table(data, found.selective), mistake_table(data, found.mistakes), site_table(data)]
-    study = [cohort_table(data), failure_table(data), cost_table(data), tuning_table(data), rerun_table(data)]
+    study = [
+        cohort_table(data),
+        flow_table(data),
+        failure_table(data),
+        cost_table(data),
+        tuning_table(data),
+        rerun_table(data),
+    ]
     return [*results, *missing, *errors, *paper, *study]
 
 

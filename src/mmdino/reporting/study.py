@@ -51,9 +51,7 @@ def cohort_table(data: StudyFiles) -> Table:
 
 
 def _cohort_line(data: StudyFiles, name: str) -> dict[str, Any]:
-    manifest, done, splits = (
-        frame[frame["cohort"] == name] for frame in (data.manifest, data.preprocessed, data.splits)
-    )
+    manifest, done, splits = (frame[frame["cohort"] == name] for frame in (data.manifest, data.preprocessed, data.used))
     cohort = data.study.cohort(name)
     split, labelled = splits["split"], splits["labelled"].astype(bool)
     absent = {sequence: int((manifest[sequence] == "").sum()) for sequence in SEQUENCES} if len(manifest) else {}
