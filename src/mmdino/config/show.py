@@ -1,5 +1,6 @@
 """An experiment's settings as resolved in a study, each with where it comes from."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -10,18 +11,44 @@ from mmdino.config.study import LoadedStudy
 SCALAR_END = "...\n"  # what YAML writes after a lone value
 
 
+@dataclass(frozen=True)
+class Choice:
+    """A setting of an experiment.
+
+    Attributes:
+        name: the setting.
+        value: resolved.
+        source: who chose the value: the paper, its released code, ours, this study or this experiment.
+        default: of the method.
+        default_source: who chose the default.
+    """
+
+    name: str
+    value: Any
+    source: str
+    default: Any
+    default_source: str
+
+
+def choices(study: LoadedStudy, name: str) -> list[Choice]:
+    """Return every setting of an experiment with who chose it."""
+    experiment, model = study.experiment(name), type(study.settings(name))
+    defaults, where = model().model_dump(mode="json"), sources(model)
+    by_study = study.study.methods.get(experiment.method, {})
+    chosen = where | dict.fromkeys(by_study, "this study") | dict.fromkeys(experiment.settings, "this experiment")
+    resolved = study.resolved(name)["settings"]
+    return [Choice(key, value, chosen[key], defaults[key], where[key]) for key, value in resolved.items()]
+
+
 def show(study: LoadedStudy, name: str) -> str:
     """Return YAML of everything that a run depends on; a comment says who chose each setting.
 
     The paper, its released code, ours (and where ours mends the released code), this study, or this experiment.
     """
-    experiment, resolved = study.experiment(name), study.resolved(name)
-    settings = resolved.pop("settings")
-    where = sources(type(study.settings(name)))
-    where |= dict.fromkeys(study.study.methods.get(experiment.method, {}), "this study")
-    where |= dict.fromkeys(experiment.settings, "this experiment")
+    resolved = study.resolved(name)
+    del resolved["settings"]
     lines = [_line(key, value) for key, value in resolved.items()]
-    chosen = [f"  {_line(key, value):<44} # {where[key]}" for key, value in settings.items()]
+    chosen = [f"  {_line(one.name, one.value):<44} # {one.source}" for one in choices(study, name)]
     lines += ["settings:", *chosen] if chosen else ["settings: {}"]
     return "\n".join(lines)
 

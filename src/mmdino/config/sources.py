@@ -9,6 +9,7 @@ PAPER: JsonDict = {"source": "paper"}
 CODE: JsonDict = {"source": "released code"}
 MENDED: JsonDict = {"source": "ours (mends the released code)"}
 OURS = "ours"
+PAPER_OR_CODE = (PAPER["source"], CODE["source"])
 
 
 def sources(model: type[BaseModel]) -> dict[str, str]:

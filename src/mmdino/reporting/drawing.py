@@ -171,6 +171,11 @@ def _insight_plans(data: StudyFiles) -> dict[str, Plan]:
     }
 
 
+def sources(data: StudyFiles, found: Statistics) -> dict[str, str]:
+    """Return, by figure, the file in which its numbers lie."""
+    return {name: plan.source for name, plan in _plans(data, found).items()}
+
+
 def write_figures(data: StudyFiles, found: Statistics) -> None:
     """Write ``figures/`` (PDF, SVG, PNG); one that has no numbers any more is removed."""
     folder = data.out / "figures"

@@ -12,19 +12,22 @@ import yaml
 from markupsafe import Markup, escape
 
 from mmdino import __version__
+from mmdino.config.show import show
 from mmdino.config.study import LoadedStudy
 from mmdino.files import write_text
 from mmdino.reporting import pictures, viewer
 from mmdino.reporting.data import SNAKEMAKE, StudyFiles, gather
-from mmdino.reporting.drawing import drawn, write_figures
+from mmdino.reporting.drawing import drawn, sources, write_figures
 from mmdino.reporting.error_tables import calibration_table, group_table, mistake_table, selective_table, site_table
 from mmdino.reporting.figures import style
 from mmdino.reporting.flow import flow_table
 from mmdino.reporting.missing import missing_table, random_table
 from mmdino.reporting.published import claim_table, published_table
+from mmdino.reporting.rerun import departure_table, output_table, rerun_table
 from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
+from mmdino.reporting.sections import SECTIONS
 from mmdino.reporting.statistics import Statistics, estimate, write_statistics
-from mmdino.reporting.study import cohort_table, cost_table, failure_table, rerun_table, tuning_table
+from mmdino.reporting.study import cohort_table, cost_table, failure_table, tuning_table
 from mmdino.reporting.tables import Table
 from mmdino.tables import SEQUENCES
 
@@ -59,15 +62,9 @@ def all_tables(data: StudyFiles, found: Statistics) -> list[Table]:
     paper = [published_table(data, found.readouts), claim_table(found.claims)]
     errors = [group_table(data, found.groups), calibration_table(data, found.calibration)]
     errors += [selective_table(data, found.selective), mistake_table(data, found.mistakes), site_table(data)]
-    study = [
-        cohort_table(data),
-        flow_table(data),
-        failure_table(data),
-        cost_table(data),
-        tuning_table(data),
-        rerun_table(data),
-    ]
-    return [*results, *missing, *errors, *paper, *study]
+    study = [cohort_table(data), flow_table(data), failure_table(data), cost_table(data), tuning_table(data)]
+    tables = [*results, *missing, *errors, *paper, *study, rerun_table(data), departure_table(data)]
+    return [*tables, output_table(data, tables, sources(data, found))]
 
 
 def write_tables(data: StudyFiles, found: Statistics) -> None:
@@ -89,6 +86,7 @@ def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
     return {
         "data": data,
         "study": data.study.study,
+        "sections": SECTIONS,
         "titled": data.titled,
         "claims": found.claims,
         "tables": {table.name: table for table in all_tables(data, found)},
@@ -104,7 +102,7 @@ def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
         "facts": _facts(data),
         "snakemake": SNAKEMAKE,
         "configuration": yaml.safe_dump(data.study.study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
-        "settings": {arm.title: _settings(data, arm.name) for arm in data.shown()},
+        "settings": {arm.title: show(data.study, arm.name) for arm in data.shown()},
         "versions": _versions(data),
     }
 
@@ -126,10 +124,6 @@ def _distinct(data: StudyFiles, key: str, length: int) -> str:
     found = sorted({str(record.get(key) or "unknown") for record in data.records})
     shortened = [value[:12] + ("-dirty" if value.endswith("-dirty") else "") for value in found]
     return ", ".join(text[:length] for text in shortened) or "no run yet"
-
-
-def _settings(data: StudyFiles, name: str) -> str:
-    return yaml.safe_dump(data.study.resolved(name), sort_keys=False, allow_unicode=True)
 
 
 def _versions(data: StudyFiles) -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""Tables about the study itself: cohorts, failures, costs, runs, what to run again."""
+"""Tables about the study itself: cohorts, failures, costs, trials."""
 
 import statistics
 from typing import Any
 
 import pandas as pd
 
-from mmdino.reporting.data import SNAKEMAKE, StudyFiles
+from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.tables import Column, Table, number, text
 from mmdino.reporting.text import NONE, count, duration, score
 from mmdino.tables import CLASSES, SEQUENCES
@@ -180,22 +180,4 @@ def tuning_table(data: StudyFiles) -> Table:
         swatch="experiment",
         note="`mmdino tune` searches the spaces of an experiment's file; every experiment that has one gets the same "
         "budget (`evaluation.trials`). What it finds is used once it stands in the study's or the experiment's file.",
-    )
-
-
-def rerun_table(data: StudyFiles) -> Table:
-    """Return for each part of the report the command that makes it again."""
-    parts = [
-        ("All that is not run yet, and this report", SNAKEMAKE),
-        ("Every table and figure, from the files that are there", f"{SNAKEMAKE} --forcerun report"),
-        ("Data and quality, from the scans", f"{SNAKEMAKE} {data.results / 'splits.tsv'}"),
-    ]
-    lines = [{"part": part, "command": command, "question": ""} for part, command in parts]
-    lines += [{"part": arm.title, "command": arm.command, "question": arm.experiment.question} for arm in data.arms]
-    return Table(
-        name="rerun",
-        title="How to run each part again",
-        frame=pd.DataFrame(lines, columns=["part", "command", "question"]),
-        columns=[text("Part", "part"), text("Command", "command", code=True), text("Question", "question")],
-        source=str(data.study.path),
     )

@@ -1,17 +1,23 @@
 """The report of studies in every state: whole, half done, with nothing, broken, hostile."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from htmltree import by_id, parse, words
+from mmdino.reporting.data import gather
 from mmdino.reporting.figures import style
 from mmdino.reporting.report import build_report
+from mmdino.reporting.rerun import departure_table
+from mmdino.reporting.sections import SECTIONS
 from results_factory import ARMS, MadeArm, predictions, write_study, written
 
+ROOT = Path(__file__).parents[3]
 HOSTILE = "sub-<script>alert(1)</script>&\"x'"
 
 
@@ -50,6 +56,49 @@ def test_every_section_and_figure_is_there(whole):
     assert len(by_id(tree, "quality").findall(".//figure/img")) == 5
     links = [link.get("href").removeprefix("#") for link in tree.find(".//nav").iter("a")]
     assert links == [section.get("id") for section in tree.findall(".//main/section")]
+
+
+def test_each_section_holds_its_tables_and_figures_with_their_files_and_what_makes_them_again(whole):
+    tree, results = whole
+    outputs = pd.read_csv(results / "tables/outputs.tsv", sep="\t").set_index("file")
+    for section in SECTIONS:
+        shown = by_id(tree, section.name)
+        ids = {element.get("id") for element in shown.iter() if element.get("id")}
+        assert {name for name in ids if name.startswith("table-")} <= {f"table-{name}" for name in section.tables}
+        assert {name for name in ids if name.startswith("figure-")} <= {f"figure-{name}" for name in section.figures}
+        assert section.command in words(shown)
+        for kind, name in [*(("table", n) for n in section.tables), *(("figure", n) for n in section.figures)]:
+            path = f"tables/{name}.tsv" if kind == "table" else f"figures/{name}.svg"
+            if f"{kind}-{name}" in ids:
+                assert path.rpartition(".")[0] in words(shown)
+                assert (results / path).is_file()
+            if section.name != "rerun":
+                assert outputs.loc[path, "command"] == section.command
+    tables = {path.stem for path in (results / "tables").glob("*.tsv")}
+    assert tables == {name for section in SECTIONS for name in section.tables}
+    figures = {path.stem for path in (results / "figures").glob("*.svg")}
+    assert figures <= {name for section in SECTIONS for name in section.figures}
+
+
+def test_each_section_is_made_again_by_targets_that_the_workflow_has():
+    rules = (
+        "\n".join(path.read_text() for path in (ROOT / "workflow").rglob("*.smk"))
+        + (ROOT / "workflow/Snakefile").read_text()
+    )
+    known = set(re.findall(r'^rule (\w+):|^ +"([\w-]+)"\n +input:', rules, re.MULTILINE))
+    for section in SECTIONS:
+        for target in section.target.replace("--forcerun", "").split():
+            assert target in {name for pair in known for name in pair}
+
+
+def test_what_differs_from_the_paper_is_listed_with_who_chose_it(tmp_path):
+    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
+    data = gather(study, results)
+    assert departure_table(data).frame.empty
+    study.study.methods["mm-dinov2"] = {"steps": 9000, "accumulate": 2}
+    lines = departure_table(data).frame.to_dict("records")
+    assert [(line["setting"], line["published"], line["here"]) for line in lines] == [("steps", "8400", "9000")]
+    assert (lines[0]["said_by"], lines[0]["chosen_by"]) == ("paper", "this study")
 
 
 def test_ids_are_unique_and_no_request_goes_out(whole):

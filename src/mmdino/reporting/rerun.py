@@ -1,0 +1,91 @@
+"""How to rerun: the commands, the target behind every table and figure, and what differs from the paper."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from mmdino.config.show import choices
+from mmdino.config.sources import PAPER_OR_CODE
+from mmdino.reporting.data import SNAKEMAKE, StudyFiles
+from mmdino.reporting.sections import SECTIONS
+from mmdino.reporting.tables import Table, text
+
+
+def rerun_table(data: StudyFiles) -> Table:
+    """Return for each part of the report the command that makes it again."""
+    parts = [
+        ("All that is not run yet, and this report", SNAKEMAKE),
+        ("Every table and figure, from the files that are there", f"{SNAKEMAKE} --forcerun report"),
+        ("Data and quality, from the scans", f"{SNAKEMAKE} {data.results / 'splits.tsv'}"),
+    ]
+    lines = [{"part": part, "command": command, "question": ""} for part, command in parts]
+    lines += [{"part": arm.title, "command": arm.command, "question": arm.experiment.question} for arm in data.arms]
+    return Table(
+        name="rerun",
+        title="How to run each part again",
+        frame=pd.DataFrame(lines, columns=["part", "command", "question"]),
+        columns=[text("Part", "part"), text("Command", "command", code=True), text("Question", "question")],
+        source=str(data.study.path),
+    )
+
+
+def output_table(data: StudyFiles, tables: Sequence[Table], figures: dict[str, str]) -> Table:
+    """Return for every table and figure its file, what it is made from, and the command that makes it again.
+
+    Args:
+        data: the study.
+        tables: all others of the report.
+        figures: what each figure is made from, by its name.
+    """
+    sources = {table.name: table.source for table in tables}
+    lines = []
+    for section in SECTIONS:
+        place = {"section": section.link, "command": section.command}
+        for name in section.tables:
+            if name in sources:
+                lines.append({"file": f"tables/{name}.tsv", "source": sources[name], **place})
+        for name in section.figures:
+            lines.append({"file": f"figures/{name}.svg", "source": figures[name], **place})
+    return Table(
+        name="outputs",
+        title="Every table and figure",
+        frame=pd.DataFrame(lines, columns=["file", "source", "section", "command"]),
+        columns=[
+            text("File", "file", code=True),
+            text("In section", "section"),
+            text("Made from", "source", code=True),
+            text("Made again by", "command", code=True),
+        ],
+        source="statistics.json, and the files named",
+        note="Tables also as .md and .tex, figures also as .pdf and .png.",
+    )
+
+
+def departure_table(data: StudyFiles) -> Table:
+    """Return each setting of an arm that is not what the paper or its released code says."""
+    lines: list[dict[str, Any]] = []
+    for arm in data.shown():
+        for choice in choices(data.study, arm.name):
+            if choice.default_source in PAPER_OR_CODE and choice.value != choice.default:
+                said = {"setting": choice.name, "published": str(choice.default), "here": str(choice.value)}
+                said |= {"said_by": choice.default_source, "chosen_by": choice.source}
+                lines.append({"experiment": arm.name, "arm": arm.title, **said})
+    return Table(
+        name="departures",
+        title="Settings that differ from the paper's",
+        frame=pd.DataFrame(
+            lines, columns=["experiment", "arm", "setting", "published", "said_by", "here", "chosen_by"]
+        ),
+        columns=[
+            text("Arm", "arm"),
+            text("Setting", "setting"),
+            text("Published", "published"),
+            text("Said by", "said_by"),
+            text("Here", "here"),
+            text("Chosen by", "chosen_by"),
+        ],
+        source=str(data.study.path),
+        swatch="experiment",
+        note="What the released code does otherwise than the paper says, and how it is mended here, is in docs/method.md.",
+    )

@@ -1,0 +1,66 @@
+"""The report's sections in reading order: what stands in each, and the command that makes it again."""
+
+from dataclasses import dataclass
+
+from mmdino.reporting.data import SNAKEMAKE
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section; its text is ``templates/sections/<name>.html``.
+
+    Attributes:
+        name: its id on the page.
+        link: what the page's navigation calls it.
+        target: what Snakemake is given to make it again.
+        tables: the names of those that stand in it.
+        figures: likewise.
+    """
+
+    name: str
+    link: str
+    target: str
+    tables: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """Return the command that makes it again."""
+        return f"{SNAKEMAKE} {self.target}"
+
+
+SECTIONS = (
+    Section("answer", "Answer", "--forcerun statistics", tables=("claims", "published")),
+    Section(
+        "main",
+        "Main table",
+        "--forcerun statistics",
+        tables=("main", "comparisons", "metrics", "readouts"),
+        figures=("external-mcc",),
+    ),
+    Section(
+        "missing",
+        "Missing sequences",
+        "missing-sequences",
+        tables=("missing-sequences", "random-missing"),
+        figures=("missing-sequences", "by-count", "one-missing", "random-missing"),
+    ),
+    Section("ablations", "Ablations", "ablations all", tables=("ablations",), figures=("ablations", "fractions")),
+    Section(
+        "errors",
+        "Errors",
+        "--forcerun statistics",
+        tables=("groups", "calibration", "selective", "mistakes"),
+        figures=("confusion", "groups", "calibration", "selective", "mistakes"),
+    ),
+    Section(
+        "sees",
+        "What it sees",
+        "--forcerun insight",
+        tables=("sites",),
+        figures=("attention", "tokens", "feature-map", "embeddings"),
+    ),
+    Section("data", "Data", "preprocess all", tables=("cohorts", "flow", "failures"), figures=("flow",)),
+    Section("cost", "Cost", "--forcerun tables figures", tables=("cost", "tuning"), figures=("cost", "training")),
+    Section("rerun", "Run again", "--forcerun report", tables=("rerun", "outputs", "departures")),
+)
