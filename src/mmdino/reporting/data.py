@@ -17,7 +17,7 @@ from mmdino.evaluation.predictions import Answers, Place, group, read_prediction
 from mmdino.evaluation.subsets import ALL
 from mmdino.files import read_json
 from mmdino.insight.record import Insight, read_insight
-from mmdino.tables import FAILURES, MANIFEST, PREPROCESSED, SPLITS, Table, read_table
+from mmdino.tables import FAILURES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, Table, read_table
 
 SNAKEMAKE = ".venv/bin/snakemake --profile profiles/local"
 
@@ -107,6 +107,7 @@ class StudyFiles:
         preprocessed: ``tables.PREPROCESSED`` of all cohorts.
         splits: ``tables.SPLITS``.
         left_out: cohort, subject and reason of those who are in no slice bank.
+        leakage: ``tables.LEAKAGE``, or None where there was no audit.
         insight: what the reference arm's network sees, or None.
         broken: files that could not be read, with the reason.
     """
@@ -120,6 +121,7 @@ class StudyFiles:
     preprocessed: pd.DataFrame
     splits: pd.DataFrame
     left_out: pd.DataFrame
+    leakage: pd.DataFrame | None = None
     insight: Insight | None = None
     broken: list[str] = field(default_factory=list)
 
@@ -195,6 +197,7 @@ def gather(study: LoadedStudy, results: Path, out: Path | None = None) -> StudyF
         preprocessed=_tables(PREPROCESSED, {n: f / "preprocessed.tsv" for n, f in folders.items()}, broken),
         splits=_tables(SPLITS, {"": results / "splits.tsv"}, broken),
         left_out=_tables(FAILURES, {n: f / "slices" / "failures.tsv" for n, f in folders.items()}, broken),
+        leakage=_read(partial(read_table, LEAKAGE), results / "leakage.tsv", broken),
         insight=_read(read_insight, results / "insight", broken),
         broken=broken,
     )

@@ -20,6 +20,7 @@ from mmdino.reporting.figures.groups import mcc_by_group
 from mmdino.reporting.figures.insight import attention_by_sequence, embedding_similarity, feature_map
 from mmdino.reporting.figures.main import external_mcc
 from mmdino.reporting.figures.missing import heat_map, one_missing, random_missing
+from mmdino.reporting.figures.quality import quality_distributions
 from mmdino.reporting.figures.selective import risk_coverage_curves
 from mmdino.reporting.figures.slices import surest_mistakes, token_colours
 from mmdino.reporting.figures.training import training_curves
@@ -131,6 +132,12 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "Who is left after each step, and who was lost on the way, with the most frequent reasons. Sessions as far as "
             "quality control, then patients.",
             "tables/flow.tsv",
+        ),
+        "quality": Plan(
+            lambda: quality_distributions(data),
+            "Boxes: quartiles; whiskers: 1st to 99th percentile; points: beyond, or everybody in a cohort of few. A slab's "
+            "brain volume is not judged. Those flagged are named in the table of outliers.",
+            "tables/quality.tsv, tables/flagged.tsv",
         ),
         "training": Plan(
             lambda: training_curves(data),

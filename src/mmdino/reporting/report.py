@@ -22,7 +22,9 @@ from mmdino.reporting.error_tables import calibration_table, group_table, mistak
 from mmdino.reporting.figures import style
 from mmdino.reporting.flow import flow_table
 from mmdino.reporting.missing import missing_table, random_table
+from mmdino.reporting.people import leakage_said, leakage_table, sequence_table
 from mmdino.reporting.published import claim_table, published_table
+from mmdino.reporting.quality import flagged_table, quality_table
 from mmdino.reporting.rerun import departure_table, output_table, rerun_table
 from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
 from mmdino.reporting.sections import SECTIONS
@@ -62,8 +64,10 @@ def all_tables(data: StudyFiles, found: Statistics) -> list[Table]:
     paper = [published_table(data, found.readouts), claim_table(found.claims)]
     errors = [group_table(data, found.groups), calibration_table(data, found.calibration)]
     errors += [selective_table(data, found.selective), mistake_table(data, found.mistakes), site_table(data)]
-    study = [cohort_table(data), flow_table(data), failure_table(data), cost_table(data), tuning_table(data)]
-    tables = [*results, *missing, *errors, *paper, *study, rerun_table(data), departure_table(data)]
+    people = [cohort_table(data), flow_table(data), sequence_table(data), leakage_table(data), failure_table(data)]
+    people += [quality_table(data), flagged_table(data)]
+    study = [cost_table(data), tuning_table(data), rerun_table(data), departure_table(data)]
+    tables = [*results, *missing, *errors, *paper, *people, *study]
     return [*tables, output_table(data, tables, sources(data, found))]
 
 
@@ -94,6 +98,7 @@ def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
         "colours": {name: mark.colour for name, mark in style.marks(data).items()},
         "pictures": shown,
         "all_pictures": all_pictures,
+        "leakage": leakage_said(data),
         "viewed": viewed,
         "viewer_problems": viewer_problems,
         "outlines": viewer.OUTLINES,
@@ -146,7 +151,7 @@ def _environment() -> jinja2.Environment:
     script = _joined("page.js", "viewer.js")
     environment.globals["script"] = Markup(script)
     environment.globals["script_hash"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment.globals["style"] = Markup(_joined("page.css", "viewer.css"))
+    environment.globals["style"] = Markup(_joined("page.css", "viewer.css", "data.css"))
     environment.filters["code"] = _code
     return environment
 

@@ -60,7 +60,13 @@ SECTIONS = (
         tables=("sites",),
         figures=("attention", "tokens", "feature-map", "embeddings"),
     ),
-    Section("data", "Data", "preprocess all", tables=("cohorts", "flow", "failures"), figures=("flow",)),
+    Section(
+        "data",
+        "Data",
+        "preprocess all",
+        tables=("cohorts", "flow", "sequences", "leakage", "quality", "flagged", "failures"),
+        figures=("flow", "quality"),
+    ),
     Section("cost", "Cost", "--forcerun tables figures", tables=("cost", "tuning"), figures=("cost", "training")),
     Section("rerun", "Run again", "--forcerun report", tables=("rerun", "outputs", "departures")),
 )
