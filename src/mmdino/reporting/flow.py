@@ -18,7 +18,7 @@ COUNTS = {
     "set_aside": ("Set aside", "sessions that the manifest excludes"),
     "waiting": ("Waiting", "sessions that are not preprocessed yet"),
     "failed": ("Failed", "sessions that could not be read or preprocessed"),
-    "preprocessed": ("Preprocessed", "found, less set aside, waiting and failed"),
+    "preprocessed": ("Pre-processed", "found, less set aside, waiting and failed"),
     "refused": ("Refused", "sessions that quality control or a person leaves out"),
     "kept": ("Kept", "preprocessed, less refused"),
     "again": ("Again", "further sessions or copies of a patient, or patients in none of the study's lists"),
@@ -26,7 +26,7 @@ COUNTS = {
     "used": ("Used", "patients: kept, less again and no slices"),
     "train_labelled": ("Train, labelled", "training patients whose label is seen"),
     "train_unlabelled": ("Train, unlabelled", "training patients whose label is unknown or hidden"),
-    "val": ("Validation", "validation patients"),
+    "val": ("Val.", "validation patients"),
     "test": ("Test", "external test patients"),
 }
 

@@ -22,6 +22,7 @@ class Measure:
     Attributes:
         column: its name.
         label: what it is, with its unit.
+        head: the same in the head of a table.
         limits: from the thresholds, the values beyond which a patient is flagged.
         check: the flag.
         digits: after the point.
@@ -29,6 +30,7 @@ class Measure:
 
     column: str
     label: str
+    head: str
     limits: Callable[[Quality], tuple[float, ...]]
     check: Callable[[flags.Row, Quality], str]
     digits: int = 2
@@ -42,16 +44,20 @@ class Measure:
         """Return a value as the tables write it."""
         if pd.isna(value):
             return NONE
-        return count(value) if self.digits == 0 else f"{value:.{self.digits}f}".replace("-", "−")
+        return count(value) if self.digits == 0 else f"{value:z.{self.digits}f}".replace("-", "−")
 
 
 MEASURES = (
-    Measure("brain_ml", "Brain volume, ml", lambda qc: qc.brain_ml, flags.brain_volume, 0),
-    Measure("rough_dice", "Dice with the rough mask", lambda qc: (qc.rough_dice,), flags.brain_masks),
-    Measure("atlas_dice", "Dice with the atlas", lambda qc: (qc.atlas_dice,), flags.place),
-    Measure("similarity_z", "Similarity, robust z", lambda qc: (qc.similarity_z,), flags.similarity, 1),
-    Measure("sequence_margin", "Margin of sequences", lambda qc: (qc.sequence_margin,), flags.mixed_up),
-    Measure("enhancement", "t1 to t1c, gain in IQR", lambda qc: (qc.enhancement,), flags.contrast_agent, 1),
+    Measure("brain_ml", "Brain volume, ml", "Brain, ml", lambda qc: qc.brain_ml, flags.brain_volume, 0),
+    Measure("rough_dice", "Dice with the rough mask", "Rough Dice", lambda qc: (qc.rough_dice,), flags.brain_masks),
+    Measure("atlas_dice", "Dice with the atlas", "Atlas Dice", lambda qc: (qc.atlas_dice,), flags.place),
+    Measure(
+        "similarity_z", "Similarity, robust z", "Similarity, z", lambda qc: (qc.similarity_z,), flags.similarity, 1
+    ),
+    Measure("sequence_margin", "Margin of sequences", "Margin", lambda qc: (qc.sequence_margin,), flags.mixed_up),
+    Measure(
+        "enhancement", "t1 to t1c, gain in IQR", "Gain, IQR", lambda qc: (qc.enhancement,), flags.contrast_agent, 1
+    ),
 )
 
 
@@ -83,7 +89,7 @@ def quality_table(data: StudyFiles) -> Table:
             number("Judged", "judged", count, help="sessions that were preprocessed"),
             number("Flagged", "flagged", count),
             number("Left out", "refused", count, help="by quality control or a person"),
-            *(Column(measure.label, _usual(measure), measure.column) for measure in MEASURES),
+            *(Column(m.head, _usual(m), m.column, help=m.label) for m in MEASURES),
         ],
         source=data.source("cohorts", "*", "preprocessed.tsv"),
         note="Median and, in brackets, the middle 90 % of the sessions that could be measured.",
@@ -115,7 +121,7 @@ def flagged_table(data: StudyFiles) -> Table:
             text("Flags", "flags"),
             Column("Goes on", lambda row: "yes" if row["status"] == "done" else "no", number=False),
             text("Decision", "decision"),
-            *(number(measure.label, measure.column, measure.show) for measure in MEASURES),
+            *(number(m.head, m.column, m.show, help=m.label) for m in MEASURES),
         ],
         source=data.source("cohorts", "*", "preprocessed.tsv"),
         note="A person's word is given in `config/qc.tsv` and wins; `mmdino qc` judges again.",
