@@ -11,15 +11,17 @@ from pathlib import Path
 
 import torch
 
+import features
 import regression
 import resampling
 import samples
 import startup
+import steps
 from mmdino.files import write_json
 from mmdino.training.record import git_commit, versions
 from ratio import Row
 
-MODULES = {"P1": samples, "P4": regression, "P8": resampling, "P10": startup}
+MODULES = {"P1": samples, "P4": regression, "P5": steps, "P7": features, "P8": resampling, "P10": startup}
 
 
 def main() -> None:
