@@ -1,5 +1,7 @@
 """What the model sees, of a tiny network that was never trained, and what the report makes of its absence."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,8 @@ from mmdino.methods.base import Run, method
 from mmdino.methods.frozen_vit.settings import Settings
 from mmdino.models.layers import Attention
 from tiny import TINY
+
+MINI = Path(__file__).parents[3] / "config/studies/mini.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +82,15 @@ def test_a_site_that_shows_is_read_and_one_that_does_not_is_not():
     noise[:, 0] += 9 * (places == "a") - 9 * (places == "b")
     assert readable(noise, places)["balanced_accuracy"] > 0.9
     assert readable(noise[:40], places[:40]) is None
+
+
+def test_the_verb_forgives_only_where_it_is_asked_to(tmp_path):
+    from mmdino.cli.results import insight as verb
+
+    missing = {"slices": [tmp_path / "none"], "splits": tmp_path / "none.tsv", "run": tmp_path / "run"}
+    asked = {"study": MINI, "experiment": "mm-dinov2", "seed": 0, **missing, "out": tmp_path / "insight"}
+    with pytest.raises(UserError):
+        verb(**asked)
+    assert not (tmp_path / "insight").exists()
+    verb(**asked, forgiving=True)
+    assert "none" in read_insight(tmp_path / "insight").problem

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from htmltree import by_id, parse, words
+from mmdino.insight.record import Insight, write_insight
 from mmdino.reporting.data import gather
 from mmdino.reporting.figures import style
 from mmdino.reporting.report import build_report
@@ -211,11 +212,13 @@ def test_a_half_done_study(tmp_path):
     bad.loc[3, "p_astrocytoma"] = 2.0
     written(runs / "starter-frozen/seed-0", bad)
     (results / "splits.tsv").write_text("patient\tnonsense\n")
+    write_insight(Insight("mm-dinov2", 0, problem="no memory"), results / "insight")
     text = words(page(study, results))
     assert "MM-DINOv2 (1 of 2 seeds)" in text
     assert "seed 1: training stopped at step 300" in text
     assert "row 3 (subject sub-0003): probabilities" in text
     assert "is not a splits table" in text
+    assert "Looking into mm-dinov2 failed: no memory" in text
 
 
 @pytest.mark.usefixtures("svg_only")
