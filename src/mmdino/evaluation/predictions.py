@@ -56,7 +56,8 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
 
     Raises:
         UserError: probabilities that aren't finite, lie outside 0…1 or don't sum to 1; a patient twice or in two
-            splits; an unknown split, protocol, read-out, set of sequences or label. File and row are named.
+            splits, or asked under some sets of sequences and not under others; an unknown split, protocol, read-out, set
+            of sequences or label. File and row are named.
     """
     frame = read_table(PREDICTIONS, path)
     attrs, frame.attrs = frame.attrs, {}  # pandas copies them deeply with every operation
@@ -75,8 +76,23 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
     places = frame.drop_duplicates(["subject", "split"]).duplicated("subject")
     if places.any():
         raise _refused(path, frame, int(places.index[places][0]), "the patient is in two splits")
+    _require_all_asked(path, frame)
     frame.attrs = attrs
     return frame
+
+
+def _require_all_asked(path: Path | str, frame: pd.DataFrame) -> None:
+    """Refuse a table in which somebody was not asked under one of its sets of sequences, by a protocol and read-out."""
+    everybody, sets = frame["subject"].unique(), frame["sequences"].unique()
+    for (protocol, readout), part in frame.groupby(["protocol", "readout"], sort=False):
+        if len(part) == len(everybody) * len(sets):
+            continue
+        for sequences in sets:
+            silent = ~frame["subject"].isin(part.loc[part["sequences"] == sequences, "subject"])
+            if silent.any():
+                count = frame.loc[silent, "subject"].nunique()
+                wrong = f"{count} of {len(everybody)} patients, this one first, have no answer under {sequences}"
+                raise _refused(path, frame, int(silent.to_numpy().argmax()), f"{wrong} ({protocol}, {readout})")
 
 
 def _refused(path: Path | str, frame: pd.DataFrame, row: int, wrong: str) -> UserError:

@@ -22,7 +22,7 @@ class Fitted:
     Attributes:
         C: inverse regularisation strength.
         scores: MCC by strength (45,), the mean over hold-outs, or None where there was none.
-        note: why ``C`` is a fixed value, or "".
+        note: why ``C`` is a fixed value, or by which classes it was not chosen, or "".
     """
 
     C: float
@@ -53,7 +53,7 @@ def fit_sweep(
     the strongest regularisation wins; the regression is then refitted on all (docs/method.md, Evaluation). A tenth of a
     small study is too few to choose by: then up to four hold-outs are drawn, until they have 100 patients together, and
     their MCC is averaged. Where a hold-out would have fewer than three patients or a single class, C = 1 and ``note``
-    says so.
+    says so; so it does where a class has too few patients for a tenth of them, and C is chosen by the other classes.
 
     Args:
         features: (N, D), one row a training patient.
@@ -84,17 +84,24 @@ def fit_sweep(
     best = int(scores.argmax())
     strength = float(STRENGTHS[best])
     model = fit_multinomial(scaled, labels, strength, start=sweeps[0][0][best])
-    return Fitted(strength, scores, "", classes, centre, scale, model, present)
+    return Fitted(strength, scores, _unheld(labels, held), classes, centre, scale, model, present)
 
 
 def holdout(labels: np.ndarray, seed: int, turn: int = 0) -> np.ndarray:
-    """Return a mask (N,) of about a tenth of each class, drawn by ``seed``; a class of four or fewer gives none."""
+    """Return a mask (N,) of about a tenth of each class, drawn by ``seed``; a class of five or fewer gives none."""
     rng = np.random.default_rng([seed, 45, turn])
     held = np.zeros(len(labels), dtype=bool)
     for name in np.unique(labels):
         members = np.flatnonzero(labels == name)
         held[rng.permutation(members)[: round(HOLDOUT * len(members))]] = True
     return held
+
+
+def _unheld(labels: np.ndarray, held: np.ndarray) -> str:
+    """Return which classes the hold-out lacks, in a sentence, or ""."""
+    counts = {int(name): int((labels == name).sum()) for name in np.setdiff1d(labels, labels[held])}
+    said = " and ".join(f"{count} training patients of class {name}" for name, count in counts.items())
+    return f"C chosen by the other classes: {said} are too few for a hold-out" if counts else ""
 
 
 def _check(features: np.ndarray, labels: np.ndarray, classes: int) -> None:

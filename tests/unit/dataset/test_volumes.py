@@ -1,15 +1,19 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from factories import AFFINE, as_preprocessed, write_cohort
+from mmdino.cli.runs import opened
 from mmdino.cohorts import build_manifest
-from mmdino.config import Bank, Cohort, Volumes
+from mmdino.config import Bank, Cohort, Volumes, load_study
 from mmdino.dataset.bank import SliceBank
 from mmdino.dataset.build import build_bank
 from mmdino.dataset.volumes import cut_volume
 from mmdino.errors import UserError
 from mmdino.nifti import read_volume, write_volume
 
+ROOT = Path(__file__).parents[3]
 SETTINGS = Volumes(size=32, spacing=1.0, planes=3, gap=4.0)
 
 
@@ -117,3 +121,13 @@ def test_slices_and_volumes_are_not_mixed(cohort, tmp_path):
         SliceBank.open([tmp_path / "volumes", tmp_path / "slices"])
     with pytest.raises(ValueError, match=r"volumes\.planes is 4, and must be odd"):
         Volumes(planes=4)
+
+
+def test_a_method_is_refused_the_other_kind_of_bank(cohort, tmp_path):
+    _build(cohort, tmp_path / "volumes")
+    _build(cohort, tmp_path / "slices", Bank(axes=[2], crop=32))
+    loaded = load_study(ROOT / "config" / "studies" / "phantom.yaml")
+    for experiment, right, wrong in (("radiomics", "slices", "volumes"), ("supervised-cnn-3d", "volumes", "slices")):
+        said = rf"{tmp_path / wrong}: is a bank of {wrong}, and '{experiment}' reads {right}; .* `mmdino {right}` wrote"
+        with pytest.raises(UserError, match=said):
+            opened(loaded, experiment, 0, [tmp_path / wrong], tmp_path / "splits.tsv", tmp_path / "run")

@@ -42,16 +42,33 @@ def test_nan_probabilities(tmp_path):
     assert "row 4" in said
 
 
-def test_a_patient_of_no_split(tmp_path):
-    assert "unknown split 'tset'; did you mean 'test'?" in refused(
-        tmp_path, lambda f: f.loc.__setitem__((6, "split"), "tset")
-    )
+@pytest.mark.parametrize(
+    ("split", "said"), [("tset", "'tset'; did you mean 'test'?"), ("", "''"), ("train", "'train'")]
+)
+def test_a_patient_of_no_split_that_is_predicted(tmp_path, split, said):
+    answer = refused(tmp_path, lambda f: f.loc.__setitem__((6, "split"), split))
+    assert f"row 6 (subject sub-0006): unknown split {said}" in answer
 
 
 def test_a_patient_of_two_splits(tmp_path):
     assert "sub-0001): the patient is in two splits" in refused(
         tmp_path, lambda f: f.loc.__setitem__((11, "split"), "test")
     )
+
+
+def test_a_set_of_sequences_with_no_patient_or_with_fewer(tmp_path):
+    frame = predictions(subsets=FEW, val=5, test=5)
+    second = (frame["sequences"] == "t1+t1c+t2") & (frame["readout"] == "cls") & (frame["protocol"] == "transfer")
+    for lost, said in (
+        (second, "row 0 (subject sub-0000): 10 of 10"),
+        (second & (frame["subject"] == "sub-0004"), "row 4 (subject sub-0004): 1 of 10"),
+    ):
+        path = written(tmp_path, frame[~lost])
+        with pytest.raises(UserError) as raised:
+            read_predictions(path)
+        assert f"{path}: {said} patients, this one first, have no answer under t1+t1c+t2 (transfer, cls)" in str(
+            raised.value
+        )
 
 
 def test_a_label_outside_the_classes(tmp_path):

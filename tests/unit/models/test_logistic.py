@@ -68,6 +68,15 @@ def test_nine_patients_get_a_fixed_strength_and_say_so():
     assert "9 training patients" in fitted.note
 
 
+def test_a_class_too_small_for_the_hold_out_is_said():
+    features, labels = blobs(120)
+    few = (labels != 2) | (np.cumsum(labels == 2) <= 5)
+    fitted = fit_sweep(features[few], labels[few], seed=0)
+    assert fitted.note == "C chosen by the other classes: 5 training patients of class 2 are too few for a hold-out"
+    assert fitted.scores is not None
+    assert fit_sweep(features, labels, seed=0).note == ""
+
+
 def test_a_class_never_seen_has_probability_zero():
     features, labels = blobs(100)
     kept = labels != 1
