@@ -14,6 +14,7 @@ from mmdino.files import atomic
 SEQUENCES = ("t1", "t1c", "t2", "flair")
 CLASSES = ("astrocytoma", "glioblastoma", "oligodendroglioma")
 STAGES = ("native", "atlas", "atlas-other-space", "stripped", "stripped-other-space")
+PERSON: dict[str, type] = {"age": float, "sex": str}  # in years; male, female; empty where a cohort does not tell
 # What quality control measures of a patient (mmdino.preprocess.quality), by column.
 QUALITY: dict[str, type] = {
     **dict.fromkeys(("rough_dice", "atlas_dice", *(f"similarity_{name}" for name in SEQUENCES)), float),
@@ -25,12 +26,16 @@ QUALITY: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Table:
-    """A data contract: what one row is, and the columns with their types (str, int, float or bool)."""
+    """A data contract: what one row is, and the columns with their types (str, int, float or bool).
+
+    Columns that are ``optional`` are empty in a table that lacks them, such as one from before they were thought of.
+    """
 
     name: str
     row: str
     columns: dict[str, type]
     key: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
 
 MANIFEST = Table(
@@ -40,8 +45,10 @@ MANIFEST = Table(
         **dict.fromkeys(("subject", "session", "cohort", "site", "stage"), str),
         **dict.fromkeys((*SEQUENCES, "seg"), str),  # paths; empty = missing
         **dict.fromkeys(("label", "label_source", "patient", "excluded"), str),
+        **PERSON,
     },
     key=("subject", "session"),
+    optional=tuple(PERSON),
 )
 PREPROCESSED = Table(
     "preprocessed",
@@ -67,8 +74,9 @@ LEAKAGE = Table(
 SPLITS = Table(
     "splits",
     "a patient",
-    {**dict.fromkeys(("patient", "subject", "cohort", "site", "split", "label"), str), "labelled": bool},
+    {**dict.fromkeys(("patient", "subject", "cohort", "site", "split", "label"), str), "labelled": bool, **PERSON},
     key=("patient",),
+    optional=tuple(PERSON),
 )
 SLICES = Table(
     "slices",
@@ -139,6 +147,8 @@ def conform(table: Table, frame: pd.DataFrame, path: Path | str) -> pd.DataFrame
     Raises:
         UserError: columns are missing or unknown, a value has the wrong type, or a key occurs twice.
     """
+    lacking = [name for name in table.optional if name not in frame]
+    frame = frame.assign(**dict.fromkeys(lacking, "")) if lacking else frame
     missing = [name for name in table.columns if name not in frame]
     unknown = [name for name in frame if name not in table.columns]
     if missing or unknown:

@@ -16,7 +16,10 @@ from mmdino.config import Cohort, Labels
 from mmdino.errors import UserError, nearest
 from mmdino.tables import CLASSES, MANIFEST, SEQUENCES, conform
 
-COLUMNS = ("subject", "session", "site", *SEQUENCES, "seg", "label", "label_source", "patient", "excluded")
+COLUMNS = (
+    *("subject", "session", "site", "age", "sex"),
+    *(*SEQUENCES, "seg", "label", "label_source", "patient", "excluded"),
+)
 log = logging.getLogger(__name__)
 
 

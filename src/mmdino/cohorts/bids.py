@@ -2,7 +2,7 @@
 
 A segmentation is a ``dseg``, or a ``mask`` of a lesion or tumour. Of several files of one kind, preprocessed ones come
 first. Labels: ``participants.tsv``, whose columns participant_id, label (one of ``tables.CLASSES``),
-site and patient (who it is, where several data sets hold one person) are read.
+site, age, sex and patient (who it is, where several data sets hold one person) are read.
 """
 
 import re
@@ -37,7 +37,7 @@ def scan(tree: Tree, rules: Labels) -> Scan:
         label = known if known in CLASSES else ""
         why = f"{record.where}: {record.said()}" if record else "participants.tsv does not list it"
         row |= {"label": label, "label_source": why if label else f"unlabelled: {why}"}
-        row |= {column: values.get(column, "") for column in ("site", "patient")}
+        row |= {column: values.get(column, "") for column in ("site", "patient")} | (record.person if record else {})
     return found
 
 

@@ -1,7 +1,8 @@
 """Erasmus Glioma Database: ``MR_EGD-0001/2_T1GD/NIFTI/T1GD.nii.gz`` (XNAT) or ``SUBJECTS/EGD-0001/T1GD.nii.gz``.
 
 In MNI space with skull, hence the stage. Labels: ``Genetic_and_Histological_labels.xlsx``, or each patient's
-``metadata.json``; 0 and 1 stand for wildtype and mutant, intact and co-deleted; −1 is unknown.
+``metadata.json``; 0 and 1 stand for wildtype and mutant, intact and co-deleted; −1 is unknown. Age and sex stand in the
+JSON alone.
 """
 
 import json
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 from mmdino.cohorts.common.labels import label_sessions
 from mmdino.cohorts.common.metadata import Metadata, Record, find_metadata
+from mmdino.cohorts.common.people import HEADINGS
 from mmdino.cohorts.common.sessions import Layout, Scan, scan_layout
 from mmdino.cohorts.common.tree import Tree
 from mmdino.config import Labels
@@ -35,11 +37,13 @@ WORDS = {
 def scan(tree: Tree, rules: Labels) -> Scan:
     """Return the sessions with their labels."""
     found = scan_layout(tree, LAYOUT)
-    metadata = find_metadata(tree, TABLE, COLUMNS, LAYOUT.join_key)
+    metadata, people = find_metadata(tree, TABLE, COLUMNS, LAYOUT.join_key), _from_json(tree)
     if metadata.path is None:
-        metadata = _from_json(tree)
+        metadata = people
     for key, record in metadata.records.items():
-        metadata.records[key] = replace(record, values={name: _word(name, of) for name, of in record.values.items()})
+        told = people.records[key].told if key in people.records else record.told
+        values = {name: _word(name, of) for name, of in record.values.items()}
+        metadata.records[key] = replace(record, values=values, told=told)
     label_sessions(found, metadata, [LAYOUT.join_key(row["subject"]) for row in found.rows], rules)
     return found
 
@@ -58,13 +62,15 @@ def _from_json(tree: Tree) -> Metadata:
             continue
         metadata.path = metadata.path or path
         try:
-            labels = json.loads(path.read_text(encoding="utf-8"))["Genetic_and_Histological_labels"]
+            whole = json.loads(path.read_text(encoding="utf-8"))
+            labels, clinical = whole["Genetic_and_Histological_labels"], whole.get("Clinical_data", {})
+            told = {name: str(clinical.get(name.title(), "")) for name in HEADINGS}
             raw = {column: str(labels[column]) for column in ("IDH", "1p19q", "Grade")}
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             metadata.problems.append(
                 f"{path}: gives no IDH, 1p19q and Grade ({type(error).__name__}: {error}); not read"
             )
             continue
         values = {column.lower(): value for column, value in raw.items()}
-        metadata.records[key] = Record(values, f"{path.parent.name}/{path.name}", raw)
+        metadata.records[key] = Record(values, f"{path.parent.name}/{path.name}", raw, told)
     return metadata

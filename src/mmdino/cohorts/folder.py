@@ -1,13 +1,14 @@
 """The plain layout: ``<root>/<subject>/<subject>_{t1,t1c,t2,flair,seg}.nii.gz`` and ``<root>/labels.tsv``.
 
 ``t1ce`` counts as ``t1c``, and ``.nii`` as ``.nii.gz``. ``labels.tsv`` has the columns subject, site and label (one of
-``tables.CLASSES``, or empty); a subject that it does not list is unlabelled.
+``tables.CLASSES``, or empty), and may have age (years) and sex; a subject that it does not list is unlabelled.
 """
 
 from pathlib import Path
 
 import pandas as pd
 
+from mmdino.cohorts.common.people import person
 from mmdino.cohorts.common.sessions import PREOP, Scan
 from mmdino.cohorts.common.tree import Tree
 from mmdino.config import Labels
@@ -49,7 +50,7 @@ def _subject(root: Path, name: str, files: set[str]) -> dict[str, str]:
 
 
 def _labels(path: Path) -> dict[str, dict[str, str]]:
-    """Return site, label and label_source by subject."""
+    """Return site, label, label_source, age and sex by subject."""
     if not path.exists():
         return {}
     try:
@@ -64,11 +65,13 @@ def _labels(path: Path) -> dict[str, dict[str, str]]:
             f"{path}: lacks the column {', '.join(missing)}; it needs subject, site and label, separated by tabs"
         )
     known: dict[str, dict[str, str]] = {}
-    for line, (subject, site, label) in enumerate(zip(table["subject"], table["site"], table["label"]), start=2):
+    rows: list[dict] = table.to_dict("records")
+    for line, row in enumerate(rows, start=2):
+        subject, label = row["subject"], row["label"]
         if subject in known:
             raise UserError(f"{path}: line {line} lists the subject '{subject}' a second time; remove one of the lines")
         if label not in ("", *CLASSES):
             hint = nearest(label, CLASSES)
             raise UserError(f"{path}: line {line}: the label of '{subject}' is '{label}'{hint}; or leave it empty")
-        known[subject] = {"site": site, "label": label, "label_source": str(path)}
+        known[subject] = {"site": row["site"], "label": label, "label_source": str(path), **person(row)}
     return known

@@ -30,6 +30,7 @@ def scan(tree: Tree, rules: Labels) -> Scan:
         label = CLASSES[int(number)] if number in ("0", "1", "2") else ""
         why = f"{record.where}: {record.said()}" if record else "phenoData.csv does not list it"
         row |= {"label": label, "label_source": why if label else f"unlabelled: {why}"}
+        row |= record.person if record else {}
     return found
 
 

@@ -10,7 +10,7 @@ from mmdino.config import Data
 from mmdino.dataset.bank import SliceBank, Slices
 from mmdino.errors import UserError, nearest
 from mmdino.files import content_key, stable_hash
-from mmdino.tables import CLASSES
+from mmdino.tables import CLASSES, PERSON
 
 UNLABELLED = -1
 
@@ -50,6 +50,10 @@ class Patients:
         """Return the cohort of each subject."""
         return list(self.splits.loc[list(subjects), "cohort"])
 
+    def people(self, subjects: Sequence[str]) -> pd.DataFrame:
+        """Return age (years, NaN where unknown) and sex (male, female, or empty) of each subject, in the order given."""
+        return self.splits.loc[list(subjects), list(PERSON)]
+
     def evaluation_slices(self, subjects: Sequence[str]) -> Slices:
         """Return one slice a patient, in the order given: the axial one with the most tumour."""
         return self.bank.read([self.bank.evaluation_row(subject) for subject in subjects])
@@ -71,7 +75,9 @@ class Patients:
 
     def fingerprint(self) -> str:
         """Return a key that changes with any image, split or label that a run may have seen."""
-        return content_key([self.bank.key, self.splits.to_dict("list")])
+        # Left out where nobody's is known, so that runs from before there were such columns stay valid.
+        unknown = [name for name in PERSON if self.splits[name].replace("", np.nan).isna().all()]
+        return content_key([self.bank.key, self.splits.drop(columns=unknown).to_dict("list")])
 
 
 def _restricted(splits: pd.DataFrame, seen: Data) -> pd.DataFrame:

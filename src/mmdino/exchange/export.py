@@ -14,9 +14,10 @@ from mmdino.errors import UserError, nearest
 from mmdino.files import atomic, write_json
 from mmdino.preprocess.atlas import Atlas
 from mmdino.preprocess.bids import Names, write_dataset, write_side_files
-from mmdino.tables import CLASSES, SEQUENCES
+from mmdino.tables import CLASSES, PERSON, SEQUENCES
 
 KINDS = (*SEQUENCES, "seg")
+TOLD = ("label", "site", "patient", *PERSON)
 KEPT_AS_WRITTEN = ("BraTS", "Patient-")  # ids of BraTS and LUMIERE; the authors' lists have all others in lower case
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def export(
     if layout not in LAYOUTS:
         raise UserError(f"there is no layout '{layout}'{nearest(layout, LAYOUTS)}")
     done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session", *KINDS]]
-    told = manifest.loc[manifest["excluded"] == "", ["cohort", "subject", "session", "site", "label", "patient"]]
+    told = manifest.loc[manifest["excluded"] == "", ["cohort", "subject", "session", *TOLD]]
     people = told.merge(done, on=["cohort", "subject", "session"])
     for cohort, rows in people.groupby("cohort"):
         LAYOUTS[layout](rows, str(cohort), atlas, out / str(cohort), link)
@@ -73,20 +74,22 @@ def _authors(people: pd.DataFrame, cohort: str, atlas: Atlas, out: Path, link: b
 
 
 def _bids(people: pd.DataFrame, cohort: str, atlas: Atlas, out: Path, link: bool) -> None:
-    """Write a BIDS-derivatives data set whose ``participants.tsv`` tells label, site and identity."""
+    """Write a BIDS-derivatives data set whose ``participants.tsv`` tells label, site, identity, age and sex."""
     named = {name: Names(out, name, "preop", atlas) for name in people["subject"]}
     _require_different([names.subject for names in named.values()], people["subject"])
     write_dataset(out, cohort, atlas)
     _write_scans(people, list(named), lambda name, kind: named[name].path(kind), link)
     write_side_files(out, atlas, {kind for kind in KINDS if people[kind].ne("").any()})
-    table = people[["label", "site", "patient"]].replace("", "n/a")
+    table = people[list(TOLD)].replace("", "n/a")
     table.insert(0, "participant_id", [names.subject for names in named.values()])
     with atomic(out / "participants.tsv") as temporary:
-        table.to_csv(temporary, sep="\t", index=False)
+        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a")
     told = {
         "label": {"Description": "WHO 2021 glioma subtype", "Levels": {name: name for name in CLASSES}},
         "site": {"Description": "Scanner site"},
         "patient": {"Description": "The same in all cohorts in which the patient occurs"},
+        "age": {"Description": "Age", "Units": "years"},
+        "sex": {"Description": "Sex", "Levels": {"male": "male", "female": "female"}},
     }
     write_json(out / "participants.json", told)
 

@@ -91,6 +91,10 @@ class Trainable(ABC):
     def after_step(self, step: int) -> None:  # noqa: B027
         """Do what follows an optimiser step (teacher EMA, centres)."""
 
+    def told(self) -> dict[str, Any]:
+        """Return what of the method's own should stand in ``run.json``."""
+        return {}
+
     @abstractmethod
     def encoder(self) -> Encoder:
         """Return an encoder that shares the current weights."""

@@ -134,6 +134,7 @@ def _finish(
         "selected_by": method.select_by,
         "trainable_parameters": trained,
         "memory_fallback": fallback(run.folder),
+        **method.told(),
     }
     with atomic(run.folder / "model.safetensors") as temporary:
         shutil.copyfile(checkpoints.best, temporary)

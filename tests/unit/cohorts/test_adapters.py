@@ -6,12 +6,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohorts.trees import TREES, scan, upenn_gbm, write_csv, write_xlsx
 from mmdino.cohorts import adapters, build_manifest, load_adapter, recognise
+from mmdino.cohorts.common.people import person
 from mmdino.cohorts.common.tree import walk
 from mmdino.config import Cohort, Labels, Study, load_study
 from mmdino.errors import UserError
@@ -96,6 +98,40 @@ def test_ambiguous_choices_are_settings(tmp_path):
     hidden = manifest("ucsf-pdgm", tmp_path, hidden=["ucsf-pdgm"])
     assert not hidden["label"].any()
     assert "labels.hidden" in hidden["label_source"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "flavour", "who", "age", "sex"),
+    [
+        ("ucsf-pdgm", 0, "UCSF-PDGM-0004", 50, "female"),
+        ("upenn-gbm", 1, "UPENN-GBM-00001", 60, "male"),
+        ("egd", 1, "EGD-0001", 50, "female"),
+        ("lumiere", 0, "Patient-001", 55, "male"),
+        ("rembrandt", 0, "HF1701", None, ""),
+    ],
+)
+def test_age_and_sex_are_carried_where_a_cohort_tells_them(tmp_path, name, flavour, who, age, sex):
+    TREES[name](tmp_path, 2, flavour)
+    found = usable(manifest(name, tmp_path)).loc[who]
+    assert (None if np.isnan(found["age"]) else found["age"], found["sex"]) == (age, sex)
+    assert "Sex" not in found["label_source"], "a label does not come from it"
+
+
+@pytest.mark.parametrize(
+    ("age", "sex", "found"),
+    [
+        ("61.5", "F", ("61.5", "female")),
+        ("060Y", "Male", ("60", "male")),
+        ("7,5", "m", ("7.5", "male")),
+        ("-1", "-1", ("", "")),
+        ("89+", "0", ("", "")),
+        ("Not Available", "other", ("", "")),
+        ("", "", ("", "")),
+    ],
+)
+def test_an_age_or_sex_that_is_none_is_not_known(age, sex, found):
+    assert tuple(person({"age": age, "sex": sex}).values()) == found
+    assert person({}) == {"age": "", "sex": ""}
 
 
 def test_old_and_new_numbers_of_ucsf_are_one_patient(tmp_path):

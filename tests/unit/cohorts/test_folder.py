@@ -64,6 +64,14 @@ def test_unlabelled_patients_are_kept(root):
     assert _manifest(root, Cohort(stage="native", path="raw", site="s"))["site"].tolist() == ["s"] * 3
 
 
+def test_age_and_sex_are_read_where_the_labels_tell_them(root):
+    assert not _manifest(root)[["age", "sex"]].replace("", None).notna().any(axis=None)
+    (root / "labels.tsv").write_text(f"subject\tsite\tlabel\tage\tsex\np000\t\t\t44\tF\np001\tx\t{CLASSES[0]}\t\t?\n")
+    manifest = _manifest(root)
+    assert manifest["age"].fillna(-1).tolist() == [44, -1, -1]
+    assert manifest["sex"].tolist() == ["female", "", ""]
+
+
 def test_what_cannot_be_used_is_excluded_with_a_reason(root):
     (root / "p000" / "p000_t1.nii").write_bytes(b"")
     (root / "stray").mkdir()

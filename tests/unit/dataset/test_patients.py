@@ -54,6 +54,13 @@ def test_fingerprint_changes_with_a_label(tiny_patients):
     assert Patients(tiny_patients.bank, changed).fingerprint() != tiny_patients.fingerprint()
 
 
+def test_fingerprint_changes_with_an_age_that_is_known(tiny_patients):
+    before = tiny_patients.splits.reset_index(drop=True)
+    changed = before.assign(age=[40.0, *before["age"][1:]])
+    assert Patients(tiny_patients.bank, changed).fingerprint() != tiny_patients.fingerprint()
+    assert Patients(tiny_patients.bank, changed).people(before["subject"][:2])["age"].fillna(-1).tolist() == [40, -1]
+
+
 def test_fewer_labels_are_a_part_of_more_and_every_class_keeps_one(tiny_patients):
     splits = tiny_patients.splits.reset_index(drop=True)
     shares = (0.01, 0.4, 0.7, 1.0)

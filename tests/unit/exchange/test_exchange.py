@@ -31,6 +31,7 @@ def cohort(tmp_path):
     (root / "labels.tsv").write_text(labels)
     manifest = build_manifest("ucsf", Cohort(stage="stripped", path="raw"), root)
     manifest["patient"] = manifest["subject"] + "-person"
+    manifest["age"], manifest["sex"] = [30.5, np.nan, 50, 60], ["male", "", "female", ""]
     preprocessed = as_preprocessed(manifest)
     preprocessed.loc[2, "t2"] = ""
     preprocessed.loc[3, "status"] = "failed"
@@ -56,6 +57,8 @@ def test_what_is_exported_is_taken_in_as_it_was(cohort, tmp_path, layout, link):
     if layout == "bids":
         assert found["site"].tolist() == ["site-a", "site-b", "site-a"]
         assert found["patient"].tolist() == manifest["patient"].tolist()[:3]
+        assert found["age"].fillna(-1).tolist() == [30.5, -1, 50]
+        assert found["sex"].tolist() == ["male", "", "female"]
 
 
 def test_the_authors_layout_is_as_their_code_reads_it(cohort, tmp_path):

@@ -60,7 +60,9 @@ def _cohort(name: str, tree: Tree) -> str:
     counted = [f"patients: {patients}{published}; sessions on disk: {len(scan.rows)}"]
     counted.append(
         "of them with "
-        + ", ".join(f"{kind} {sum(bool(row.get(kind)) for row in usable)}" for kind in (*SEQUENCES, "seg"))
+        + ", ".join(
+            f"{kind} {sum(bool(row.get(kind)) for row in usable)}" for kind in (*SEQUENCES, "seg", "age", "sex")
+        )
     )
     labels = Counter(row.get("label", "") for row in usable)
     counted.append("labels: " + ", ".join(f"{label or 'none'} {labels[label]}" for label in (*CLASSES, "")))

@@ -19,9 +19,10 @@ the markers' own columns, these count. A value that is none of the known ones is
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from mmdino.cohorts.common.metadata import Metadata
+from mmdino.cohorts.common.metadata import Metadata, Record
 from mmdino.cohorts.common.sessions import Scan
 from mmdino.config import Labels
 from mmdino.tables import CLASSES
@@ -114,7 +115,7 @@ def _read(text: str, known: Mapping[str, re.Pattern[str]], column: str) -> tuple
 
 
 def label_sessions(scan: Scan, metadata: Metadata, keys: Iterable[str | None], rules: Labels) -> None:
-    """Give each session its label and where it comes from, or why it has none; joins that failed become problems.
+    """Give each session age, sex, label and where that comes from, or why it has none; failed joins become problems.
 
     Args:
         scan: changed in place.
@@ -124,7 +125,8 @@ def label_sessions(scan: Scan, metadata: Metadata, keys: Iterable[str | None], r
     """
     keys = list(keys)
     for row, key in zip(scan.rows, keys):
-        row |= _label(key, metadata, rules)
+        record = metadata.records.get(key or "")
+        row |= _label(record, metadata.path, rules) | (record.person if record else {})
     scan.problems += metadata.problems
     if metadata.path is None:
         return
@@ -139,12 +141,11 @@ def label_sessions(scan: Scan, metadata: Metadata, keys: Iterable[str | None], r
         scan.problems.append(f"{metadata.path}: {len(unused)} rows are of nobody on disk: {_few(unused)}")
 
 
-def _label(key: str | None, metadata: Metadata, rules: Labels) -> dict[str, Any]:
-    if metadata.path is None:
+def _label(record: Record | None, table: Path | None, rules: Labels) -> dict[str, Any]:
+    if table is None:
         return {"label": "", "label_source": "unlabelled: no metadata table lies in the cohort's folder"}
-    record = metadata.records.get(key or "")
     if record is None:
-        return {"label": "", "label_source": f"unlabelled: no row of {metadata.path.name} is this patient's"}
+        return {"label": "", "label_source": f"unlabelled: no row of {table.name} is this patient's"}
     verdict = who2021(record.values, rules)
     kind = "" if verdict.label else "unlabelled: "
     return {"label": verdict.label, "label_source": f"{kind}{verdict.reason} ({record.where}: {record.said()})"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmdino.cohorts.common.people import HEADINGS, person
 from mmdino.cohorts.common.tree import Tree
 from mmdino.errors import UserError
 
@@ -26,11 +27,18 @@ class Record:
         values: by our names for the columns.
         where: ``file, row 12``.
         raw: the same by the table's own names, as it stands there.
+        told: age and sex, where the table has them, as they stand there.
     """
 
     values: Mapping[str, str]
     where: str
     raw: Mapping[str, str]
+    told: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def person(self) -> dict[str, str]:
+        """Return the patient's age and sex, each empty where it is not known."""
+        return person(self.told)
 
     def said(self) -> str:
         """Return the row's values in words."""
@@ -61,7 +69,7 @@ def find_metadata(
         tree: where to look.
         file: regular expression of the file's whole name.
         columns: by our name, the published spellings of the column; blanks, case and punctuation do not count, nor
-            what it says in brackets. The first is the id.
+            what it says in brackets. The first is the id. Age and sex are read wherever a table has them.
         key: turns an id into the key to join by; None if it is no id.
         optional: names of columns that may be absent.
 
@@ -111,14 +119,9 @@ def read_rows(
     for sheet in _sheets(path):
         for start in range(min(TITLE_ROWS, len(sheet))):
             header = {_plain(cell): number for number, cell in reversed(list(enumerate(sheet.iloc[start])))}
-            place = {
-                name: header[_plain(spelling)]
-                for name, spellings in columns.items()
-                for spelling in reversed(spellings)
-                if _plain(spelling) in header
-            }
+            place = _places(columns, header)
             if set(columns) - set(optional) <= set(place):
-                return list(_records(path, sheet, start, place))
+                return list(_records(path, sheet, start, place, _places(HEADINGS, header)))
             if len(place) > len(best) or not seen:
                 best, seen = place, [cell for cell in sheet.iloc[start] if cell]
     missing = [" or ".join(f"'{s}'" for s in columns[name]) for name in columns if name not in (*best, *optional)]
@@ -128,7 +131,19 @@ def read_rows(
     )
 
 
-def _records(path: Path, sheet: pd.DataFrame, start: int, place: dict[str, int]) -> Iterator[tuple[str, Record]]:
+def _places(columns: Mapping[str, tuple[str, ...]], header: Mapping[str, int]) -> dict[str, int]:
+    """Return which column of the table is which of ours; of several spellings the first counts."""
+    return {
+        name: header[_plain(spelling)]
+        for name, spellings in columns.items()
+        for spelling in reversed(spellings)
+        if _plain(spelling) in header
+    }
+
+
+def _records(
+    path: Path, sheet: pd.DataFrame, start: int, place: dict[str, int], personal: dict[str, int]
+) -> Iterator[tuple[str, Record]]:
     identity, *others = place
     for number in range(start + 1, len(sheet)):
         cells = sheet.iloc[number]
@@ -136,7 +151,8 @@ def _records(path: Path, sheet: pd.DataFrame, start: int, place: dict[str, int])
         if name:
             values = {other: cells.iloc[place[other]] for other in others}
             raw = {str(sheet.iloc[start, place[other]]): value for other, value in values.items()}
-            yield name, Record(values, f"{path.name}, row {number + 1}", raw)
+            told = {other: cells.iloc[personal[other]] for other in personal}
+            yield name, Record(values, f"{path.name}, row {number + 1}", raw, told)
 
 
 def _sheets(path: Path) -> list[pd.DataFrame]:
