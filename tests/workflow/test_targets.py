@@ -130,6 +130,14 @@ def test_a_changed_setting_reruns_its_experiment_alone_and_a_comment_none(clone,
     assert "runs/starter-frozen/" in snakemake(clone, "-n")[1]
 
 
+def test_an_experiment_with_the_leak_kept_has_splits_of_its_own_and_reruns_nothing_else(clone, edited):
+    edited("config/studies/mini.yaml", lambda text: text.replace("more_experiments: [", "more_experiments: [leak, "))
+    assert planned(clone, "leak-keep") == {**ONE_RUN, "leak-keep": 1, "splits": 1}
+    assert "output: results/mini/splits-keep.tsv" in snakemake(clone, "-n", "leak-keep")[1]
+    assert planned(clone, "leak-remove") == {**ONE_RUN, "leak-remove": 1}
+    assert planned(clone).keys() <= {"statistics", "tables", "figures", "report"}
+
+
 def test_a_changed_title_reruns_no_training(clone, edited):
     edited("config/experiments/starter-frozen.yaml", lambda text: text.replace("title: Starter", "title: The starter"))
     assert planned(clone) == READ

@@ -44,15 +44,16 @@ rule leakage:
         ' {params.fingerprints:q} --out "{output.table}" --page "{output.page}" > "{log}" 2>&1'
 
 
+# `splits.tsv` is the study's; an experiment with a `leak` of its own has another: splits-keep.tsv, splits-remove-from-train.tsv.
 rule splits:
     input:
         manifest=expand(f"{RESULTS}/cohorts/{{cohort}}/manifest.tsv", cohort=COHORTS),
         preprocessed=expand(f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv", cohort=COHORTS),
         leakage=AUDIT,
     output:
-        f"{RESULTS}/splits.tsv",
+        f"{RESULTS}/splits{{leak}}.tsv",
     log:
-        f"{RESULTS}/logs/splits.log",
+        f"{RESULTS}/logs/splits{{leak}}.log",
     localrule: True
     conda:
         "../../envs/environment.yaml"
@@ -61,13 +62,13 @@ rule splits:
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY.splits),
-        policy=STUDY.leakage.policy,
+        policy=lambda w: w.leak[1:] or STUDY.leakage.policy,
         manifests=options("manifest"),
         preprocessed=options("preprocessed"),
         leakage=options("leakage"),
     shell:
         'python -m mmdino splits --study "{params.study}" {params.manifests:q} {params.preprocessed:q} {params.leakage:q}'
-        ' --out "{output}" > "{log}" 2>&1'
+        ' --policy {params.policy} --out "{output}" > "{log}" 2>&1'
 
 
 rule slices:

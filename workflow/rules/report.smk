@@ -35,7 +35,7 @@ LOOKED_INTO = f"{RESULTS}/runs/{STUDY.reference}/seed-{LOADED.seeds(STUDY.refere
 
 rule insight:
     input:
-        splits=f"{RESULTS}/splits.tsv",
+        splits=splits_of(STUDY.reference) if INSIGHT else f"{RESULTS}/splits.tsv",
         slices=banks_of(STUDY.reference) if INSIGHT else [],
         run=f"{LOOKED_INTO}/run.json",
         model=f"{LOOKED_INTO}/model.safetensors",

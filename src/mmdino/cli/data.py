@@ -1,7 +1,7 @@
 """From folders as downloaded to the slices that training reads."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -126,18 +126,27 @@ def splits(
     preprocessed: Annotated[list[Path], typer.Option("--preprocessed", help="A cohort's preprocessed.tsv; repeat.")],
     out: Out,
     leakage: Annotated[Path | None, typer.Option("--leakage", help="leakage.tsv, if there was an audit.")] = None,
+    policy: Annotated[
+        Literal["remove-from-train", "keep"] | None,
+        typer.Option("--policy", help="What becomes of patients who occur twice; else as the study says."),
+    ] = None,
 ) -> None:
     """Say who trains, who validates and who is tested: by patient."""
     import pandas as pd
 
     from mmdino.config import load_study
-    from mmdino.dataset.splits import make_splits
+    from mmdino.dataset.splits import make_splits, other_splits
     from mmdino.tables import LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, read_table, write_table
 
     found = pd.concat([read_table(MANIFEST, path) for path in manifest])
     ready = pd.concat([read_table(PREPROCESSED, path) for path in preprocessed])
     pairs = read_table(LEAKAGE, leakage) if leakage else None
-    write_table(SPLITS, make_splits(load_study(study, check=False).study, found, ready, pairs), out)
+    settings = load_study(study, check=False).study
+    if policy in (None, settings.leakage.policy):
+        table = make_splits(settings, found, ready, pairs)
+    else:
+        table = other_splits(settings, found, ready, pairs, policy)
+    write_table(SPLITS, table, out)
 
 
 @verbs.command(rich_help_panel=PANEL)

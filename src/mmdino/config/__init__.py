@@ -1,6 +1,16 @@
 """What a study is: strict models of the YAML files in ``config/``, light enough for Snakemake to import (no torch)."""
 
-from mmdino.config.experiment import Data, Experiment, MethodSettings, Reads, Space, load_experiments, method_settings
+from mmdino.config.experiment import (
+    Data,
+    Experiment,
+    MethodSettings,
+    Policy,
+    Reads,
+    Space,
+    load_experiments,
+    method_settings,
+)
+from mmdino.config.needs import Job, Needs
 from mmdino.config.study import (
     Bank,
     Cohort,
@@ -20,9 +30,12 @@ __all__ = [
     "Data",
     "Evaluation",
     "Experiment",
+    "Job",
     "Labels",
     "Leakage",
     "MethodSettings",
+    "Needs",
+    "Policy",
     "Preprocess",
     "Reads",
     "Space",

@@ -6,12 +6,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from mmdino.config.needs import Job, Needs
 from mmdino.config.strict import Strict, parse, read_yaml
 from mmdino.errors import UserError, nearest
 
 Readout = Literal["cls", "patch", "head"]
 Group = Literal["main", "baseline", "ablation"]
 Reads = Literal["slices", "volumes"]
+Policy = Literal["remove-from-train", "keep"]
 
 
 class MethodSettings(Strict):
@@ -22,6 +24,10 @@ class MethodSettings(Strict):
     """
 
     reads: ClassVar[Reads] = "slices"
+
+    def needs(self, job: Job) -> Needs:
+        """Return what a training or a prediction makes use of; unless a method says otherwise, one core and no GPU."""
+        return Needs()
 
 
 class Data(Strict):
@@ -82,6 +88,10 @@ class Experiment(Strict):
         "features (cls), on the mean patch token (patch), or the network's own output (head). Chosen on validation.",
     )
     seeds: list[int] | None = Field(default=None, min_length=1, description="Its own seeds; else the study's.")
+    leak: Policy | None = Field(
+        default=None,
+        description="Its own `leakage.policy`: what becomes of patients who occur twice; else the study's.",
+    )
     tune: dict[str, Space] = Field(default_factory=dict, description="Settings that `mmdino tune` searches.")
 
     @field_validator("seeds")

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mmdino.config.experiment import Data, Experiment, MethodSettings, load_experiments, method_settings
+from mmdino.config.experiment import Data, Experiment, MethodSettings, Policy, load_experiments, method_settings
+from mmdino.config.needs import Job, Needs
 from mmdino.config.quality import Quality
 from mmdino.config.strict import Strict, parse, read_yaml
 from mmdino.errors import UserError, nearest
@@ -91,7 +92,7 @@ class Leakage(Strict):
     audit: bool = Field(
         default=False, description="Compare all patients; else only crosswalks and equal ids join them."
     )
-    policy: Literal["remove-from-train", "keep"] = Field(
+    policy: Policy = Field(
         default="remove-from-train",
         description="remove-from-train: who is found twice is one patient, on one side of the splits, tested where any "
         "copy is tested. keep: each cohort's patients count for themselves, as in the paper.",
@@ -255,6 +256,10 @@ class LoadedStudy:
         named = self.experiment(experiment)
         return method_settings(named, self.study.methods.get(named.method, {}), str(self.path))
 
+    def needs(self, experiment: str, job: Job) -> Needs:
+        """Return what a training or prediction of an experiment makes use of, as its method declares it."""
+        return self.settings(experiment).needs(job)
+
     def experiment(self, name: str) -> Experiment:
         """Return one experiment of the study."""
         if name not in self.experiments:
@@ -271,6 +276,10 @@ class LoadedStudy:
         """Return the seeds with which an experiment runs."""
         return self.experiment(experiment).seeds or self.study.seeds
 
+    def policy(self, experiment: str) -> Policy:
+        """Return what becomes of patients who occur twice, in an experiment."""
+        return self.experiment(experiment).leak or self.study.leakage.policy
+
     def resolved(self, experiment: str) -> dict[str, Any]:
         """Return everything that a run depends on, as plain values: the run's Snakemake params and its record."""
         named = self.experiment(experiment)
@@ -280,7 +289,11 @@ class LoadedStudy:
             "settings": self.settings(experiment).model_dump(mode="json"),
         }
         # Left out where nothing is changed, so that runs from before an option stay valid.
-        return found if named.data == Data() else {**found, "data_seen": named.data.model_dump(mode="json")}
+        if named.data != Data():
+            found["data_seen"] = named.data.model_dump(mode="json")
+        if named.leak is not None:
+            found["leak"] = named.leak
+        return found
 
 
 def load_study(path: Path | str, check: bool = True) -> LoadedStudy:

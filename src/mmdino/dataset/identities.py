@@ -11,7 +11,8 @@ def identities(sessions: pd.DataFrame, pairs: pd.DataFrame | None, policy: str) 
 
     Args:
         sessions: rows with cohort, subject and patient (empty: the subject).
-        pairs: ``tables.LEAKAGE``, of which those with the action ``join`` count; None if there was no audit.
+        pairs: ``tables.LEAKAGE``, of which the sure ones count (``join``, or ``keep`` if the audit had that policy); None
+            if there was no audit.
         policy: of ``leakage.policy``; with ``keep`` every subject is a patient of its own.
     """
     if policy == "keep":
@@ -22,7 +23,7 @@ def identities(sessions: pd.DataFrame, pairs: pd.DataFrame | None, policy: str) 
     for key in [*persons, *names.str.casefold()]:
         number.setdefault(key, len(number))
     edges = [(number[person], number[name.casefold()]) for person, name in zip(persons, names)]
-    for pair in [] if pairs is None else pairs[pairs["action"] == "join"].itertuples():
+    for pair in [] if pairs is None else pairs[pairs["action"] != "review"].itertuples():
         ends = (pair.a_cohort, pair.a), (pair.b_cohort, pair.b)
         if ends[0] in number and ends[1] in number:
             edges.append((number[ends[0]], number[ends[1]]))

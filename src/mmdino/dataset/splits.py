@@ -6,18 +6,26 @@ one, and a new patient moves at most one other, of its own cohort and class.
 
 import pandas as pd
 
-from mmdino.config import Study
+from mmdino.config import Policy, Study
 from mmdino.dataset.identities import identities
 from mmdino.dataset.lists import listed_split, read_lists
 from mmdino.errors import UserError
 from mmdino.files import stable_hash
 from mmdino.tables import CLASSES, SPLITS
 
+FEWEST = 2  # labelled training patients of a class: one to hold out, by whom the regression is chosen, one to fit it on
+
 
 def make_splits(
-    study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame, leakage: pd.DataFrame | None = None
+    study: Study,
+    manifests: pd.DataFrame,
+    preprocessed: pd.DataFrame,
+    leakage: pd.DataFrame | None = None,
+    policy: Policy | None = None,
 ) -> pd.DataFrame:
     """Return the splits table (``tables.SPLITS``) of all cohorts' manifests, preprocessed tables and leakage audit.
+
+    Patients who occur twice are treated by ``policy``, of an experiment; None: by the study's ``leakage.policy``.
 
     Patients of a cohort with ``role: test`` are the test split, even if they also occur in a training cohort. Of the
     others, ``validation_fraction`` of the labelled ones validate, in each cohort and class; the rest trains, and the
@@ -26,9 +34,9 @@ def make_splits(
     is left out; the test cohorts stay tests.
 
     Raises:
-        UserError: a class has no labelled training patient, or nobody is left to validate on.
+        UserError: a class has fewer than ``FEWEST`` labelled training patients, or nobody is left to validate on.
     """
-    patients = _patients(study, manifests, preprocessed, leakage)
+    patients = _patients(study, manifests, preprocessed, leakage, policy or study.leakage.policy)
     settings = study.splits
     patients["split"] = "train"
     patients.loc[patients["cohort"].map(lambda name: study.cohorts[name].role) == "test", "split"] = "test"
@@ -52,13 +60,32 @@ def make_splits(
     return patients[list(SPLITS.columns)].sort_values("patient").reset_index(drop=True)
 
 
+def other_splits(
+    study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame, leakage: pd.DataFrame | None, policy: Policy
+) -> pd.DataFrame:
+    """Return the splits under an experiment's policy, which must differ from those under the other.
+
+    Raises:
+        UserError: as :func:`make_splits`, or nobody occurs twice, so that the experiment has nothing to test.
+    """
+    found = make_splits(study, manifests, preprocessed, leakage, policy)
+    other = make_splits(study, manifests, preprocessed, leakage, "keep" if policy != "keep" else "remove-from-train")
+    if len(found) == len(other):
+        raise UserError(
+            f"splits: an experiment asks for 'leak: {policy}', and no patient of this study occurs twice: what a leak is "
+            "worth is not testable on it"
+            + ("; phantoms have none" if study.is_phantom else "; `leakage.audit: true` compares all patients")
+        )
+    return found
+
+
 def _patients(
-    study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame, leakage: pd.DataFrame | None
+    study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame, leakage: pd.DataFrame | None, policy: Policy
 ) -> pd.DataFrame:
     """Return one row a patient: of several sessions the test cohort's first, then a labelled one, then by order."""
     done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session"]]
     found = manifests[manifests["excluded"] == ""].merge(done, on=["cohort", "subject", "session"])
-    found["patient"] = identities(found, leakage, study.leakage.policy)
+    found["patient"] = identities(found, leakage, policy)
     order = {name: number for number, name in enumerate(study.cohorts)}
     found["_order"] = found["cohort"].map(order)
     found["_train"] = found["cohort"].map(lambda name: study.cohorts[name].role != "test")
@@ -83,11 +110,13 @@ def _ranked(stratum: pd.DataFrame, purpose: str, seed: int) -> pd.Index:
 
 def _check(patients: pd.DataFrame) -> None:
     train = patients[(patients["split"] == "train") & patients["labelled"]]
-    absent = [name for name in CLASSES if name not in set(train["label"])]
-    if absent:
+    counts = {name: int((train["label"] == name).sum()) for name in CLASSES}
+    few = [f"{count or 'no'} of {name}" for name, count in counts.items() if count < FEWEST]
+    if few:
         raise UserError(
-            f"splits: no labelled training patient has the class {', '.join(absent)}; add patients of it, or look in "
-            "the preprocessed tables why they failed"
+            f"splits: of the labelled training patients there is {', '.join(few)}, and a class needs {FEWEST} at least, "
+            "one to fit the regression on and one to hold out; add patients of it, raise `splits.labelled_fraction`, or "
+            "look in the preprocessed tables why they failed"
         )
     if not (patients["split"] == "val").any():
         raise UserError(

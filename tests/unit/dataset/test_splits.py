@@ -7,7 +7,7 @@ from mmdino.config import Cohort, Leakage, Splits, Study
 from mmdino.dataset.identities import identities
 from mmdino.dataset.splits import make_splits
 from mmdino.errors import UserError
-from mmdino.tables import CLASSES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, conform
+from mmdino.tables import CLASSES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, conform, read_table, write_table
 
 
 def _study(**splits):
@@ -113,6 +113,12 @@ def test_audited_pairs_are_one_patient_on_one_side_unless_the_policy_keeps_them(
     study = _study().model_copy(update={"leakage": Leakage(policy="keep")})
     kept = make_splits(study, *_tables(_cohorts()), table)
     assert len(kept) == len(joined) + 2
+    pd.testing.assert_frame_equal(make_splits(_study(), *_tables(_cohorts()), table, "keep"), kept)
+    noted = table.assign(
+        action=table["action"].replace("join", "keep")
+    )  # as an audit of a study that keeps them has it
+    taken_out = make_splits(study, *_tables(_cohorts()), noted, "remove-from-train").set_index("subject")
+    pd.testing.assert_frame_equal(taken_out, joined)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
@@ -126,6 +132,19 @@ def test_identities_are_the_connected_groups(links):
         for n in both:
             groups[n] = both
     assert found == [f"s{min(group)}" for group in groups]
+
+
+def test_age_and_sex_are_carried_and_tables_from_before_have_none(tmp_path):
+    manifest, done = _tables(_cohorts())
+    manifest.loc[manifest["subject"] == "a-gl0", ["age", "sex"]] = [61.5, "female"]
+    path = tmp_path / "splits.tsv"
+    write_table(SPLITS, make_splits(_study(), manifest, done), path)
+    splits = read_table(SPLITS, path).set_index("subject")
+    assert splits.loc["a-gl0", ["age", "sex"]].tolist() == [61.5, "female"]
+    assert splits["age"].notna().sum() == 1
+    old = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False).drop(columns=["age", "sex"])
+    old.to_csv(path, sep="\t", index=False)
+    assert read_table(SPLITS, path)["age"].isna().all()
 
 
 def test_failed_and_excluded_patients_are_left_out():
@@ -142,6 +161,15 @@ def test_a_class_without_training_patients_and_an_empty_validation_are_refused()
         make_splits(_study(), *_tables([row for row in _cohorts() if row[2] != CLASSES[2] or row[1] == "away"]))
     with pytest.raises(UserError, match="nobody is left for validation"):
         make_splits(_study(), *_tables(_cohorts(each=1)))
+
+
+def test_a_class_with_fewer_patients_than_the_regressions_hold_out_needs_is_refused():
+    one = [row for row in _cohorts() if row[2] != CLASSES[2] or row[1] == "away" or row[0] == "a-ol0"]
+    with pytest.raises(UserError, match=rf"there is 1 of {CLASSES[2]}, and a class needs 2 at least.*hold out; add"):
+        make_splits(_study(), *_tables(one))
+    with pytest.raises(UserError, match=r"raise `splits\.labelled_fraction`"):
+        make_splits(_study(labelled_fraction=0.01), *_tables(_cohorts()))
+    assert len(make_splits(_study(), *_tables([*one, ("b-ol0", "b", CLASSES[2])])))
 
 
 def _lists(folder, **members):

@@ -4,7 +4,8 @@ import pytest
 
 from factories import write_cohort
 from mmdino.cohorts import build_manifest
-from mmdino.config import Cohort, Leakage
+from mmdino.config import Cohort, Leakage, Study
+from mmdino.dataset.splits import make_splits, other_splits
 from mmdino.errors import UserError
 from mmdino.leakage.audit import audit
 from mmdino.leakage.fingerprint import Fingerprints, fingerprint, voxel_hash
@@ -55,6 +56,29 @@ def test_the_crosswalk_joins_and_keep_keeps(cohorts):
     found = run(cohorts, policy="keep").set_index(["a", "b"])
     assert found.loc[("a003", "h002"), ["evidence", "action"]].tolist() == ["crosswalk", "keep"]
     assert set(found["action"]) == {"keep"}
+
+
+def test_an_experiment_has_the_leak_in_training_or_out_of_it(cohorts, tmp_path):
+    """Real files of a test patient lie in the training cohort under another name."""
+    folders = {"home": write_cohort(tmp_path / "many", 24, seed=5, prefix="h", side=40), "away": tmp_path / "away"}
+    for name in ("t1", "t2"):
+        copied = (folders["away"] / "a001" / f"a001_{name}.nii.gz").read_bytes()
+        (folders["home"] / "h003" / f"h003_{name}.nii.gz").write_bytes(copied)
+    sources = {name: {"stage": "stripped", "path": str(path)} for name, path in folders.items()}
+    sources["away"]["role"] = "test"
+    study = Study(name="tiny", title="Tiny", cohorts=sources, experiments=["none"])
+    manifests = [build_manifest(name, study.cohorts[name], folders[name]) for name in folders]
+    found, ready = pd.concat(manifests), pd.concat(map(preprocessed, manifests))
+    pairs = run(manifests)
+    assert pairs[["a", "b", "action"]].values.tolist() == [["a001", "h003", "join"]]
+    out = make_splits(study, found, ready, pairs).set_index("subject")
+    kept = other_splits(study, found, ready, pairs, "keep").set_index("subject")
+    assert "h003" not in out.index
+    assert kept.loc["h003", "split"] in ("train", "val")
+    assert out.loc["a001", "split"] == kept.loc["a001", "split"] == "test"
+    assert set(kept.index) - set(out.index) == {"h003"}
+    with pytest.raises(UserError, match=r"'leak: keep'.*no patient of this study occurs twice.*not testable on it"):
+        other_splits(study, found, ready, pairs.iloc[:0], "keep")
 
 
 def test_a_damaged_patient_is_left_out_and_told(cohorts, caplog):
