@@ -41,6 +41,7 @@ wildcard_constraints:
     experiment="|".join(EXPERIMENTS),
     seed=r"\d+",
     shard=r"\d+",
+    leak="(-keep|-remove-from-train)?",
 
 
 def as_text(model):
@@ -103,6 +104,12 @@ def banks(wildcards):
     return banks_of(wildcards.experiment)
 
 
+def splits_of(experiment):
+    """Return the splits of an experiment: the study's, or those of a policy on leaks of its own."""
+    policy = LOADED.policy(experiment)
+    return f"{RESULTS}/splits.tsv" if policy == STUDY.leakage.policy else f"{RESULTS}/splits-{policy}.tsv"
+
+
 def options(name):
     """Return the params function that gives each file of an input as `--name=file`."""
     return lambda wildcards, input: [f"--{name}={path}" for path in input[name]]
@@ -113,15 +120,27 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def memory(job):
+    """Return the resource function of the memory, in MB, that a method declares for its trainings or predictions."""
+    return lambda wildcards: 1000 * LOADED.needs(wildcards.experiment, job).memory_gb
+
+
+def minutes(job, times=1):
+    """Return the resource function of the walltime, in minutes, that a method declares."""
+    return lambda wildcards: times * LOADED.needs(wildcards.experiment, job).minutes
+
+
 def submission(name, nodes=1):
     """Return the beginning of the command of a job that goes through `mmdino submit`; those that start together are one array.
 
+    Cores and GPUs are the most that it may have: `submit` asks for as many as the method declares to make use of.
     `submit` itself sees to jobs that were killed, hence no retries. Where jobs run is part of the command and no param:
     the same study finished elsewhere stays finished.
     """
     return (
         f"python -m mmdino submit --cluster {config['cluster']} --gpus {config['gpus']}"
         f" {shlex.join(f'--slurm={pair}' for pair in config['slurm'])}"
+        f" {shlex.join(f'--slurm-cpu={pair}' for pair in config['slurm_cpu'])}"
         f" --cpus {config['cpus']} --nodes {nodes} --name {name} --together {shlex.quote(f'{RESULTS}/jobs')}"
         " --jobs {params.jobs:q}"
         " --memory-gb $(({resources.mem_mb} / 1000)) --minutes {resources.runtime} --"

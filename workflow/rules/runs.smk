@@ -1,10 +1,11 @@
 # One run is one experiment with one seed. Training and prediction go through `mmdino submit` (SLURM or this machine).
 RUN_INPUT = {
-    "splits": f"{RESULTS}/splits.tsv",
+    "splits": lambda wildcards: splits_of(wildcards.experiment),
     "slices": banks,
 }
 
 
+# What a job asks for is declared by its method (`needs` in its settings.py); `set-resources` in a profile overrides it.
 # `submit` itself sees to jobs that were killed, hence no retries. `max_jobs` counts those in the queue for profiles/slurm.
 # `update`: Snakemake leaves outputs alone before a rule starts, since a job may have ended well after Snakemake was killed.
 SUBMIT = submission("{wildcards.experiment}-{wildcards.seed}")
@@ -25,8 +26,8 @@ rule train:
     conda:
         "../../envs/environment.yaml"
     resources:
-        mem_mb=6000,
-        runtime=720,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
         max_jobs=1,
     params:
         study=STUDY_FILE,
@@ -53,8 +54,8 @@ rule predict:
     conda:
         "../../envs/environment.yaml"
     resources:
-        mem_mb=6000,
-        runtime=240,
+        mem_mb=memory("predict"),
+        runtime=minutes("predict"),
         max_jobs=1,
     params:
         study=STUDY_FILE,
@@ -98,8 +99,8 @@ rule tune_experiment:
     conda:
         "../../envs/environment.yaml"
     resources:
-        mem_mb=6000,
-        runtime=2880,
+        mem_mb=memory("train"),
+        runtime=minutes("train", times=4),
         max_jobs=1,
     params:
         study=STUDY_FILE,

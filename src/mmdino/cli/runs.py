@@ -90,27 +90,40 @@ def submit(
         Literal["slurm", "local", "debug"],
         typer.Option("--cluster", help="local: a process of its own; debug: this one."),
     ] = "local",
-    cpus: Annotated[int, typer.Option("--cpus", min=1)] = 1,
-    gpus: Annotated[int, typer.Option("--gpus", min=0)] = 0,
-    memory_gb: Annotated[int, typer.Option("--memory-gb", min=1)] = 6,
-    minutes: Annotated[int, typer.Option("--minutes", min=1)] = 720,
+    cpus: Annotated[int, typer.Option("--cpus", min=1, help="At most; a method may make use of fewer.")] = 1,
+    gpus: Annotated[int, typer.Option("--gpus", min=0, help="At most; a method may make use of fewer, or none.")] = 0,
+    memory_gb: Annotated[int | None, typer.Option("--memory-gb", min=1, help="Else what the method declares.")] = None,
+    minutes: Annotated[int | None, typer.Option("--minutes", min=1, help="Else what the method declares.")] = None,
     nodes: Annotated[int, typer.Option("--nodes", min=1, help="That train together, each with its GPUs.")] = 1,
     slurm: Annotated[list[str], typer.Option("--slurm", help="An option of sbatch, e.g. partition=gpu; repeat.")] = [],  # noqa: B006
+    slurm_cpu: Annotated[
+        list[str], typer.Option("--slurm-cpu", help="The same, in their place where the method computes on no GPU.")
+    ] = [],  # noqa: B006
     together: Annotated[
         Path | None, typer.Option("--together", help="A folder of job arrays: jobs that start together go in as one.")
     ] = None,
 ) -> None:
     """Run another verb as a job and wait for it: mmdino submit --name … --jobs … -- train --study … ."""
-    from mmdino.launch.resources import Resources
+    from mmdino.launch.resources import Resources, declared
     from mmdino.launch.run import run_job
 
-    pairs = [pair.partition("=") for pair in slurm if pair]
-    wrong = [pair for pair in pairs if not pair[1]]
+    wrong = [pair for pair in (*slurm, *slurm_cpu) if pair and "=" not in pair]
     if wrong:
-        raise UserError(f"mmdino submit: --slurm takes name=value, and not '{wrong[0][0]}'")
+        raise UserError(f"mmdino submit: --slurm and --slurm-cpu take name=value, and not '{wrong[0]}'")
     if nodes > 1 and cluster != "slurm":
         raise UserError("mmdino submit: --nodes needs --cluster slurm; this machine is one node")
-    resources = Resources(cluster, cpus, gpus, memory_gb, minutes, nodes, {key: value for key, _, value in pairs})
+    needs = declared(context.args)
+    asked = needs.given(cpus, gpus)
+    options = slurm_cpu if slurm_cpu and not asked.gpus else slurm
+    resources = Resources(
+        cluster,
+        asked.cpus,
+        asked.gpus,
+        memory_gb or asked.memory_gb,
+        minutes or asked.minutes,
+        nodes if needs.gpus > 1 else 1,  # who shares no batch among GPUs shares none among nodes
+        {key: value for key, _, value in (pair.partition("=") for pair in options if pair)},
+    )
     run_job(["mmdino", *context.args], jobs, name, resources, together)
 
 

@@ -1,7 +1,12 @@
 """What a job asks for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
+
+from mmdino.config import Needs, load_study
+from mmdino.config.needs import MANY
 
 
 @dataclass(frozen=True)
@@ -20,3 +25,20 @@ class Resources:
     minutes: int = 720
     nodes: int = 1
     slurm: dict[str, Any] = field(default_factory=dict)
+
+
+def declared(command: Sequence[str]) -> Needs:
+    """Return what the method declares whose experiment a verb's command line names; of any other verb, anything.
+
+    Args:
+        command: a verb and its arguments, such as ``train --study … --experiment …``.
+
+    Raises:
+        UserError: the study or the experiment is unknown.
+    """
+    said = dict(pairwise(command))
+    if "--experiment" not in said or "--study" not in said:
+        return Needs(cpus=MANY, gpus=MANY, minutes=720)
+    return load_study(said["--study"], check=False).needs(
+        said["--experiment"], "predict" if command[0] == "predict" else "train"
+    )

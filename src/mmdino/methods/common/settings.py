@@ -4,10 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mmdino.config import MethodSettings
+from mmdino.config import Job, MethodSettings, Needs
 from mmdino.config.sources import CODE, MENDED, PAPER
+from mmdino.methods.common.needs import MANY, network_needs
 from mmdino.tables import SEQUENCES
 
+STARTER = 12 * 4 * 128**2  # weights of its blocks
 Sequence = Literal["t1", "t1c", "t2", "flair"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -97,6 +99,15 @@ class ViTSettings(MethodSettings):
         description="The read-out whose validation MCC chooses the best weights.",
     )
 
+    @property
+    def weights(self) -> int:
+        """Return about how many weights the blocks have; a starter brings its own size."""
+        return STARTER if self.backbone.startswith("starter") else 12 * self.depth * self.dim**2
+
+    def needs(self, job: Job) -> Needs:
+        """Return what a network needs that is not trained: a look at the patients."""
+        return network_needs(job, self.weights, patients_seen=0, gpus=1)
+
     @model_validator(mode="after")
     def _fits(self) -> "ViTSettings":
         if self.dim % self.heads:
@@ -154,3 +165,7 @@ class TrainingSettings(LoopSettings, ViTSettings):
     global_scale: tuple[Positive, Positive] = Field(
         default=(0.5, 1.0), json_schema_extra=CODE, description="Side of a crop, of the slice's."
     )
+
+    def needs(self, job: Job) -> Needs:
+        """Return what its training needs, which several GPUs can share."""
+        return network_needs(job, self.weights, self.steps * self.batch, gpus=MANY)

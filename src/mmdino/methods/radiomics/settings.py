@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mmdino.config import MethodSettings
+from mmdino.config import Job, MethodSettings, Needs
 
 
 class Settings(MethodSettings):
@@ -23,3 +23,7 @@ class Settings(MethodSettings):
         ge=0,
         description="Copies of each patient, with sequences hidden at random, from which the trees learn to do without.",
     )
+
+    def needs(self, job: Job) -> Needs:
+        """Return what it needs: the trees are grown on several cores."""
+        return Needs(cpus=4)

@@ -1,14 +1,19 @@
 """Settings of the supervised CNN."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from mmdino.config import Job, Needs
+from mmdino.methods.common.needs import network_needs
 from mmdino.methods.common.settings import LoopSettings, Positive, Share
 
 
 class CNNSettings(LoopSettings):
     """What every CNN has, whatever its network: how it is optimised, how its views are drawn, what it does without."""
+
+    size: ClassVar[int] = 30_000_000  # weights: those of the usual networks: ResNet-50 has 26 million, ConvNeXt-T 29
+    images_gb: ClassVar[int] = 0
 
     image_size: int = Field(default=96, ge=32, description="Side in pixels to which a crop is resized.")
     sequence_dropout: Share = Field(
@@ -40,6 +45,10 @@ class CNNSettings(LoopSettings):
     select_by: Literal["cls", "head"] = Field(
         default="head", description="The read-out whose validation MCC chooses the best weights."
     )
+
+    def needs(self, job: Job) -> Needs:
+        """Return what its training needs, on one GPU."""
+        return network_needs(job, self.size, self.steps * self.batch, gpus=1, images_gb=self.images_gb)
 
 
 class Settings(CNNSettings):

@@ -13,6 +13,7 @@ class Settings(CNNSettings):
     """A MONAI network with four input channels; in training, all planes of a volume are moved together."""
 
     reads: ClassVar[Reads] = "volumes"
+    images_gb: ClassVar[int] = 4  # a volume of 49 planes takes 7 MB, and all validation patients' are held
 
     network: Literal["densenet121", "densenet169", "resnet10", "resnet18", "resnet34", "resnet50"] = Field(
         default="densenet121", description="Of MONAI, from random weights; a DenseNet needs at least 32 planes."
