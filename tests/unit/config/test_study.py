@@ -1,9 +1,11 @@
+from itertools import product
 from pathlib import Path
 
 import pytest
 import yaml
 
 from mmdino.config import load_experiments, load_study, method_settings
+from mmdino.config.strict import parse
 from mmdino.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +94,7 @@ def test_variants_are_experiments_that_differ_in_what_they_say(tmp_path):
         ({"group": "mian"}, "'main', 'baseline' or 'ablation'"),
         ({"data": {"labeled_fraction": 1}}, "did you mean 'labelled_fraction'"),
         ({"data": {"labelled_fraction": 0}}, "greater than 0"),
+        ({"leak": "keep-all"}, "'remove-from-train' or 'keep'"),
         ({"variants": {"x": {"titel": "x"}}}, "unknown key 'titel'; did you mean 'title'"),
         ({"variants": ["x"]}, "'variants' must hold"),
         ({"tune": {"lr": {"low": 1, "high": 0.1}}}, "'low' must be less than 'high'"),
@@ -112,6 +115,35 @@ def test_what_is_tuned_must_be_a_setting(tmp_path):
         method_settings(experiment, {}, "study.yaml")
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in STUDIES if path.stem in ("paper", "phantom")], ids=lambda path: path.stem
+)
+def test_every_search_space_resolves_at_all_its_ends(path):
+    loaded = load_study(path)
+    searched = {name: one.tune for name, one in loaded.experiments.items() if one.tune}
+    for name, spaces in searched.items():
+        as_they_are = loaded.settings(name).model_dump(mode="json")
+        for ends in product(*(space.choices or (space.low, space.high) for space in spaces.values())):
+            tried = parse(type(loaded.settings(name)), as_they_are | dict(zip(spaces, ends)), name)
+            assert tuple(getattr(tried, key) for key in spaces) == ends
+        for key, space in spaces.items():
+            first = as_they_are[key]  # the first trial, which Optuna refuses outside of the space
+            assert first in space.choices if space.choices else space.low <= first <= space.high, (name, key)
+    methods = {loaded.experiment(name).method for name in searched}
+    run = {one.method for one in loaded.experiments.values()}
+    assert run - methods == {"majority", "clinical-floor"}, "they have nothing to choose"
+
+
 def test_an_experiment_that_changes_no_data_resolves_as_before(tmp_path):
     loaded = load_study(ROOT / "config" / "studies" / "mini.yaml")
     assert set(loaded.resolved("mm-dinov2")) == {"experiment", "method", "settings"}
+
+
+def test_an_experiment_has_a_policy_on_leaks_of_its_own():
+    loaded = load_study(ROOT / "config" / "studies" / "paper.yaml")
+    assert {name: loaded.policy(name) for name in ("mm-dinov2", "leak-keep", "leak-remove")} == {
+        "mm-dinov2": "remove-from-train",
+        "leak-keep": "keep",
+        "leak-remove": "remove-from-train",
+    }
+    assert loaded.resolved("leak-keep")["leak"] == "keep"

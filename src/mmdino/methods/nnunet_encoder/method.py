@@ -1,4 +1,4 @@
-"""The mean of every stage of a trained nnU-Net's encoder over the crop, for evaluation's regression."""
+"""The stages of a trained nnU-Net's encoder, each pooled over the crop, for evaluation's regression."""
 
 import numpy as np
 import torch
@@ -21,20 +21,21 @@ class NNUNetFeatures:
         encoder: images (N, C, H, W) to feature maps by stage.
         order: the sequence of each channel.
         stride: by which H and W must be divisible.
+        settings: which stages are read, and how they are pooled.
     """
 
-    def __init__(self, encoder: nn.Module, order: list[str], stride: int):
-        self.encoder, self.order, self.stride = encoder.eval(), order, stride
+    def __init__(self, encoder: nn.Module, order: list[str], stride: int, settings: Settings):
+        self.encoder, self.order, self.stride, self.settings = encoder.eval(), order, stride, settings
         self._last: tuple[Slices, Tensor] | None = None
 
     @torch.no_grad()
     def features(self, slices: Slices, sequences: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """Return ``cls``: (N, D) float32, each stage's channels averaged over the crop, the deepest last."""
+        """Return ``cls``: (N, D) float32, each stage's channels pooled over the crop, the deepest last."""
         shown = (slices.present & np.isin(SEQUENCES, sequences))[:, [SEQUENCES.index(name) for name in self.order]]
         images = self._images(slices) * torch.from_numpy(shown)[:, :, None, None]
         device = next(self.encoder.parameters()).device
         parts = [
-            torch.cat([stage.mean((2, 3)) for stage in self.encoder(chunk.to(device))], 1)
+            torch.cat([self._pooled(stage) for stage in self.encoder(chunk.to(device))[-self.settings.deepest :]], 1)
             for chunk in images.split(CHUNK)
         ]
         return {"cls": torch.cat(parts).float().cpu().numpy()}
@@ -42,6 +43,11 @@ class NNUNetFeatures:
     def probabilities(self, slices: Slices, sequences: tuple[str, ...]) -> None:
         """Return None: a segmentation network says nothing of classes."""
         return None
+
+    def _pooled(self, stage: Tensor) -> Tensor:
+        """Return (N, C), or (N, 2 C) where both kinds are asked for."""
+        kinds = {"mean": stage.mean((2, 3)), "max": stage.amax((2, 3))}
+        return kinds[self.settings.pooling] if self.settings.pooling in kinds else torch.cat(list(kinds.values()), 1)
 
     def _images(self, slices: Slices) -> Tensor:
         """Return crops as nnU-Net's reader and z-score would give them: planes are (y, x), background is 0."""
@@ -60,12 +66,12 @@ class NNUNetEncoder(Untrained):
     """Nothing to train."""
 
     def __init__(self, run: Run):
-        self.model = _model(run.settings)
+        self.model, self.settings = _model(run.settings), run.settings
         self.network = self.model.network.encoder.requires_grad_(False)
 
     def encoder(self) -> NNUNetFeatures:
         """Return the network's encoder."""
-        return _features(self.model)
+        return _features(self.model, self.settings)
 
     def exported(self) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Return the encoder's weights; nnU-Net knows each by two names, and the file keeps none that are shared."""
@@ -80,9 +86,9 @@ def _model(settings: Settings) -> NNUNet:
     return model
 
 
-def _features(model: NNUNet) -> NNUNetFeatures:
+def _features(model: NNUNet, settings: Settings) -> NNUNetFeatures:
     stride = int(np.prod([np.max(stage) for stage in model.configuration.pool_op_kernel_sizes]))
-    return NNUNetFeatures(model.network.encoder, model.sequences(), stride)
+    return NNUNetFeatures(model.network.encoder, model.sequences(), stride, settings)
 
 
 def build(run: Run) -> NNUNetEncoder:
@@ -102,4 +108,4 @@ def load(run: Run) -> NNUNetFeatures:
     """
     model = _model(run.settings)
     restore(model.network.encoder, run, f"encoder of {run.settings.model}")
-    return _features(model)
+    return _features(model, run.settings)

@@ -32,6 +32,21 @@ def test_its_features_show_the_planted_signal(run):
     assert encoder.probabilities(patients.evaluation_slices(asked), SEQUENCES) is None
 
 
+def test_fewer_stages_are_the_deepest_and_both_poolings_stand_side_by_side(run):
+    slices = run.patients.evaluation_slices(run.patients.select("val"))
+
+    def seen(**changed):
+        encoder = method("nnunet-encoder").load(dataclasses.replace(run, settings=Settings(**changed)))
+        return encoder.features(slices, SEQUENCES)["cls"]
+
+    whole, deep = seen(), seen(deepest=1)
+    assert 0 < deep.shape[1] < whole.shape[1]
+    np.testing.assert_array_equal(deep, whole[:, -deep.shape[1] :])
+    both = seen(deepest=1, pooling="both")
+    np.testing.assert_array_equal(both, np.concatenate([deep, seen(deepest=1, pooling="max")], axis=1))
+    np.testing.assert_array_equal(seen(deepest=99), whole)
+
+
 def test_hidden_sequences_have_no_influence(run):
     encoder = method("nnunet-encoder").load(run)
     slices = run.patients.evaluation_slices(run.patients.select("val"))
