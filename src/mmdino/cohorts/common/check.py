@@ -10,7 +10,7 @@ from mmdino.cohorts.common.tree import Tree, walk
 from mmdino.config import Labels
 from mmdino.errors import UserError
 from mmdino.nifti import BadVolume, require_whole
-from mmdino.tables import CLASSES, SEQUENCES
+from mmdino.tables import CLASSES, PERSON, SEQUENCES
 
 WITHOUT_LAYOUT = ("bids", "folder")  # tried where no published layout fits, in this order
 MOST = 8  # problems of one kind that are listed
@@ -58,12 +58,9 @@ def _cohort(name: str, tree: Tree) -> str:
     patients = len({row["subject"] for row in usable})
     published = f" (published: {layout.patients})" if layout else ""
     counted = [f"patients: {patients}{published}; sessions on disk: {len(scan.rows)}"]
-    counted.append(
-        "of them with "
-        + ", ".join(
-            f"{kind} {sum(bool(row.get(kind)) for row in usable)}" for kind in (*SEQUENCES, "seg", "age", "sex")
-        )
-    )
+    counts = {kind: sum(bool(row.get(kind)) for row in usable) for kind in (*SEQUENCES, "seg", *PERSON)}
+    told = [f"{kind} {count}" for kind, count in counts.items() if count or kind not in PERSON]
+    counted.append(f"of them with {', '.join(told)}")
     labels = Counter(row.get("label", "") for row in usable)
     counted.append("labels: " + ", ".join(f"{label or 'none'} {labels[label]}" for label in (*CLASSES, "")))
     incomplete = [
