@@ -1,9 +1,11 @@
 """Whether the statistics keep their word: coverage of intervals, size of tests, and what they cost.
 
 python benchmarks/intervals.py [results/phantom]
+python benchmarks/intervals.py --data-sets 10000 --only 214    (sizes of the tests alone, on so many patients)
 """
 
-import sys
+import argparse
+import math
 import time
 from pathlib import Path
 
@@ -43,11 +45,11 @@ def coverage(sizes: tuple[int, ...], right: float) -> float:
     return held / DATA_SETS
 
 
-def rejected(sizes: tuple[int, ...], seeds: tuple[int, int]) -> tuple[float, float]:
+def rejected(sizes: tuple[int, ...], seeds: tuple[int, int], data_sets: int) -> tuple[float, float]:
     """Return how often two equal arms are told apart at 5 %, by permutation and by the paired bootstrap."""
     truth, rng = np.repeat([0, 1, 2], sizes), np.random.default_rng(2)
     found = []
-    for _ in range(DATA_SETS):
+    for _ in range(data_sets):
         patients = rng.random(len(truth))
         arms = [[[answered(truth, 0.75, rng, patients)] for _ in range(count)] for count in seeds]
         gap = paired_difference(*arms, REPLICATES)
@@ -76,18 +78,22 @@ def cost(results: Path) -> None:
 
 
 def main() -> None:
-    for name, sizes in SIZES.items():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("results", nargs="?", type=Path)
+    parser.add_argument("--data-sets", type=int, default=DATA_SETS)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    for name, sizes in SIZES.items() if not given.only else ():
         for right in (0.6, 0.75, 0.9):
             print(f"coverage, {name}, {right:.0%} right: {coverage(sizes, right):.1%}", flush=True)
+    error = math.sqrt(0.05 * 0.95 / given.data_sets)
     for name, sizes in SIZES.items():
-        for seeds in ((1, 1), (3, 3), (3, 1)):
-            permutation, bootstrap = rejected(sizes, seeds)
-            print(
-                f"size, {name}, {seeds[0]} and {seeds[1]} seeds: permutation {permutation:.1%}, bootstrap {bootstrap:.1%}",
-                flush=True,
-            )
-    if len(sys.argv) > 1:
-        cost(Path(sys.argv[1]))
+        for seeds in ((1, 1), (3, 3), (3, 1)) if name.startswith(given.only) else ():
+            permutation, bootstrap = rejected(sizes, seeds, given.data_sets)
+            said = f"size, {name}, {seeds[0]} and {seeds[1]} seeds: permutation {permutation:.2%}, bootstrap {bootstrap:.2%}"
+            print(f"{said} (of {given.data_sets:,} data sets: standard error {error:.2%})", flush=True)
+    if given.results:
+        cost(given.results)
 
 
 if __name__ == "__main__":

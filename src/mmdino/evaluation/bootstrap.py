@@ -1,5 +1,7 @@
 """Resampling of patients, stratified by class, and exchanging of two arms' answers: every interval, every test."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,8 +38,9 @@ def interval(values: NDArray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+@lru_cache(maxsize=4)  # a report asks for the same ones hundreds of times
 def exchanges(patients: int, permutations: int, seed: int = 0) -> NDArray[np.float32]:
-    """Return (N, B) of 0 and 1: whose answers two arms exchange in each permutation."""
+    """Return (N, B) of 0 and 1, to be read only: whose answers two arms exchange in each permutation."""
     rng = np.random.default_rng([seed, 5000])
     return rng.integers(0, 2, (patients, permutations)).astype(np.float32)
 
