@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: demo docs test test-slurm test-slurm-brief lint unit bench setup setup-slurm clean help
+.PHONY: demo docs test test-slurm test-slurm-brief lint unit bench bench-gpu setup setup-slurm clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
@@ -52,6 +52,9 @@ docs: .venv/.docs ## build the documentation as a site into build/docs; a broken
 
 bench: .venv/.ready ## time our work beside what it replaces (results/bench.json)
 	$(BIN)/python benchmarks/bench.py
+
+bench-gpu: .venv/.ready ## train a ViT-B on the GPU at hand: speed, memory, waiting for data (results/bench-gpu.json)
+	$(BIN)/python benchmarks/gpu.py
 
 clean: ## remove results and Snakemake's notes, keep the environment
 	rm -rf results/phantom results/mini .snakemake

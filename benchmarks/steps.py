@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmdino.methods.base import Run
 from mmdino.methods.mm_dinov2.method import MMDinoV2
+from mmdino.methods.mm_dinov2.model import Batch
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.training.compiling import compile_blocks
 from mmdino.training.precision import Precision
@@ -55,21 +56,22 @@ def method(folder: Path, size: dict[str, Any]) -> MMDinoV2:
 def step_of(trained: MMDinoV2, precision: str = "fp32", compiled: bool = False) -> Callable[[], dict[str, Tensor]]:
     """Return what does one step of the training loop on a batch at hand; it returns the losses."""
     batch, numbers = trained.batch(STEP), Precision(precision, CPU)
-    trained.schedule(STEP)
     trained.network.train()
     if compiled:
         compile_blocks(trained.network, CPU)
+    return lambda: one_step(trained, numbers, batch, STEP)
 
-    def step() -> dict[str, Tensor]:
-        with numbers.autocast():
-            losses = trained.losses(batch, STEP)
-        trained.optimizer.zero_grad(set_to_none=True)
-        numbers.backward(losses["loss"])
-        numbers.step(trained.optimizer, trained.clip)
-        trained.after_step(STEP)
-        return losses
 
-    return step
+def one_step(trained: MMDinoV2, numbers: Precision, batch: Batch, step: int) -> dict[str, Tensor]:
+    """Do what the training loop does with a batch, and return its losses."""
+    trained.schedule(step)
+    with numbers.autocast():
+        losses = trained.losses(batch, step)
+    trained.optimizer.zero_grad(set_to_none=True)
+    numbers.backward(losses["loss"])
+    numbers.step(trained.optimizer, trained.clip)
+    trained.after_step(step)
+    return losses
 
 
 class Plain:

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,31 +10,33 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmdino.errors import UserError
 from mmdino.methods.base import Trainable
-from mmdino.training.device import move
+from mmdino.training.device import move, pin
 
 
 def batches(method: Trainable, start: int, workers: int, device: torch.device) -> Iterator[tuple[int, Any]]:
     """Yield each step from ``start`` on with its batch, on ``device``."""
     steps = range(start, method.steps)
-    made = _by_workers(method, steps, workers) if workers and steps else map(method.batch, steps)
+    pinned = device.type == "cuda"
+    made = _by_workers(method, steps, workers, pinned) if workers and steps else map(method.batch, steps)
     for step, batch in zip(steps, made):
         yield step, move(batch, device)
 
 
-def _by_workers(method: Trainable, steps: range, workers: int) -> Iterator[Any]:
+def _by_workers(method: Trainable, steps: range, workers: int, pinned: bool) -> Iterator[Any]:
     loader = DataLoader(
         _Batches(method),
         batch_size=None,
         sampler=steps,
         num_workers=workers,
+        pin_memory=pinned,  # by a thread of its own, so that the copy to the GPU waits for nothing
         multiprocessing_context="fork",  # the bank stays mapped once, and nothing is copied
         collate_fn=_unchanged,
         worker_init_fn=_leave_signals_to_the_run,
     )
-    for batch in loader:
-        if isinstance(batch, UserError):
-            raise batch
-        yield batch
+    for made in loader:
+        if isinstance(made.batch, UserError):
+            raise made.batch
+        yield made.batch
 
 
 class _Batches(Dataset):
@@ -42,11 +45,21 @@ class _Batches(Dataset):
     def __init__(self, method: Trainable):
         self._method = method
 
-    def __getitem__(self, step: int) -> Any:
+    def __getitem__(self, step: int) -> "_Made":
         try:
-            return self._method.batch(step)
+            return _Made(self._method.batch(step))
         except UserError as error:
-            return error
+            return _Made(error)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A batch (or an error) on its way; the loader's thread asks it to be pinned."""
+
+    batch: Any
+
+    def pin_memory(self) -> "_Made":
+        return _Made(pin(self.batch))
 
 
 def _leave_signals_to_the_run(worker: int) -> None:

@@ -3,10 +3,11 @@
 import dataclasses
 import platform
 import resource
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def best_device() -> torch.device:
@@ -21,13 +22,36 @@ def computes_bf16(device: torch.device) -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
+def place(network: nn.Module, device: torch.device) -> None:
+    """Move a network to ``device``; on a GPU its 2-D convolutions lie channels last, as tensor cores read them."""
+    network.to(device)
+    if device.type == "cuda":
+        channels_last(network)
+
+
+def channels_last(network: nn.Module) -> None:
+    """Lay the weights of 2-D convolutions out channels last, in place; images and features then follow them."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)
+
+
 def move(value: Any, device: torch.device) -> Any:
     """Return a batch (a dataclass, perhaps of dataclasses) with all of its tensors on ``device``."""
+    return _mapped(value, lambda tensor: tensor.to(device, non_blocking=True))
+
+
+def pin(value: Any) -> Any:
+    """Return a batch in memory from which a GPU copies while it computes."""
+    return _mapped(value, Tensor.pin_memory)
+
+
+def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Tensor):
-        return value.to(device, non_blocking=True)
+        return change(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        moved = {field.name: move(getattr(value, field.name), device) for field in dataclasses.fields(value)}
-        return dataclasses.replace(value, **moved)
+        changed = {field.name: _mapped(getattr(value, field.name), change) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **changed)
     return value
 
 

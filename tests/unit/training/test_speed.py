@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import gpu
 from mmdino.errors import UserError
 from mmdino.methods.base import Run, method
 from mmdino.methods.mm_dinov2.settings import Settings
@@ -15,6 +16,7 @@ from mmdino.methods.supervised_vit.settings import Settings as SupervisedSetting
 from mmdino.models.layers import Block
 from mmdino.training.batches import batches
 from mmdino.training.compiling import compile_blocks
+from mmdino.training.device import channels_last, pin
 from mmdino.training.finite import offenders
 from mmdino.training.loop import train
 from mmdino.training.precision import Precision
@@ -168,3 +170,34 @@ def test_diagnostics_tell_a_collapsed_network_from_a_live_one():
     assert effective_rank(line).item() == pytest.approx(1, abs=0.01)
     assert effective_rank(torch.randn(512, 16, generator=rng)).item() > 15
     np.testing.assert_allclose(effective_rank(torch.eye(4) - 0.25).item(), 3, atol=1e-3)
+
+
+def test_a_pinned_batch_is_pinned_to_its_last_tensor(tiny_patients, tmp_path, monkeypatch):
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    batch = built(tiny_patients, tmp_path).batch(0)
+    again = pin(batch)
+    assert again.subjects == batch.subjects
+    everything = [batch.global_crops, batch.local_crops, batch.absent, batch.labels, *vars(batch.masks).values()]
+    assert {id(tensor) for tensor in pinned} == {id(tensor) for tensor in everything}
+
+
+def test_channels_last_changes_the_layout_alone():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv2d(4, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 3, 3))
+    images = torch.randn(2, 4, 12, 12)
+    before = network(images)
+    channels_last(network)
+    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(network(images), before)
+
+
+def test_the_gpu_benchmark_runs_at_small_size():
+    found = gpu.measure(gpu.SMALL, small=True, workers=0, compiled=False, peak=1.0)
+    dim, tokens = gpu.TINY["dim"], gpu.SMALL["batch"] * (3 * 2 * 197 + 3 * 8 * 65 + 2 * 197)  # backward: twice forward
+    assert (
+        found["runs"]["bf16"]["flops"] > 2 * 12 * dim**2 * gpu.TINY["depth"] * tokens
+    )  # the blocks' linear maps alone
+    assert 0 < found["waiting_for_data"] < 1
+    assert len(found["runs"]["fp32"]["losses"]) == 3
+    assert found["largest_loss_difference"] < 0.05

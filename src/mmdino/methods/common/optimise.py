@@ -51,6 +51,7 @@ def adamw(
         ],
         lr=0.0,
         betas=(0.9, 0.999),
+        fused=torch.cuda.is_available(),  # one kernel for all parameters
     )
 
 
