@@ -1,6 +1,7 @@
 """The audit on phantoms, some of them copied through another registration, scanner and skull-strip, or mirrored."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,15 @@ def test_a_copy_with_two_sequences_less_is_found(crops):
     found = {(pair.first, pair.second) for pair in similar_pairs(fewer, LEAST)}
     assert len({(number, PATIENTS + number) for number in range(COPIES)} & found) >= COPIES - 1
     assert not individuality(fewer)[PATIENTS:, :2].any()
+
+
+def test_a_later_session_is_known_by_its_brain(bench, crops):
+    """The tumour has grown and shows other signs, on another hospital's scanner."""
+    rng, how = np.random.default_rng(2), replace(bench.KINDS["a later session"], spacing=(5.0, 5.0))
+    people = [draw_patient(f"t{number}", "default", list(SITES)[number % 2], 5) for number in range(3)]
+    again = np.array([describe(bench.copy(person, rng, how)) for person in people], np.float16)
+    best = similar_pairs(np.concatenate([crops[:PATIENTS], again]), 2)[:3]
+    assert {(pair.first, pair.second) for pair in best} == {(number, PATIENTS + number) for number in range(3)}
 
 
 def test_position_spacing_and_scale_hardly_change_the_crop(bench):
