@@ -1,14 +1,15 @@
 """Quality control on native heads through the real chain: does it flag planted faults, and pass unharmed patients?
 
-    python benchmarks/native_faults.py OUT [--patients 8]
+    python benchmarks/native_faults.py OUT [--patients 8] [--also results/phantom/cohorts/phantom-heads/preprocessed.tsv]
 
-Makes native phantoms of one site (a seed of no study and of no test), plants one fault each in copies of the first ones,
-preprocesses all in one process and judges each faulty one among the unharmed others, by the default thresholds. A second
-start with the same OUT makes only what is missing.
+Makes native phantoms of one site (a seed of no study and of no test), plants one fault each in copies of them, preprocesses
+all in one process and judges each faulty one among the unharmed ones, by the default thresholds. A second start with the
+same OUT makes only what is missing.
 """
 
 import argparse
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from mmdino.nifti import read_volume, write_volume
 from mmdino.phantom.cohort import write_cohort
 from mmdino.preprocess.quality.judge import LEAST_PATIENTS, judge
 from mmdino.preprocess.shard import run_shard
-from mmdino.tables import MANIFEST, SEQUENCES
+from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, read_table
 
-NAME, MADE = "faults", PhantomCohort(site="site-b", patients=8, seed=30_001)
+NAME, MADE = "faults", PhantomCohort(site="site-a", patients=8, seed=30_001)
 CUT_MM = 45
 Paths = dict[str, Path]
 
@@ -81,19 +82,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--patients", type=int, default=LEAST_PATIENTS, help="unharmed ones")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="preprocessed.tsv of other unharmed ones")
     given = parser.parse_args()
     raw = given.out / "raw"
     write_cohort(NAME, MADE.model_copy(update={"patients": given.patients}), "native", raw, given.out / "truth")
     whole = [row(folder, folder.name) for folder in sorted(raw.iterdir()) if folder.is_dir()]
-    spoilt = [plant(fault, source, given.out / "spoilt") for fault, source in zip(FAULTS, whole)]
+    spoilt = [plant(fault, source, given.out / "spoilt") for fault, source in zip(FAULTS, cycle(whole))]
     cohort = Cohort(stage="native", phantom=MADE)
     table = run_shard(NAME, cohort, Preprocess(), pd.DataFrame(spoilt + whole), given.out / "derivatives")
-    faulty, unharmed = table[: len(spoilt)], table[len(spoilt) :].reset_index(drop=True)
+    others = [read_table(PREPROCESSED, path).query("status == 'done'") for path in given.also]
+    faulty, unharmed = table[: len(spoilt)], pd.concat([table[len(spoilt) :], *others], ignore_index=True)
     judged = judge(unharmed, Quality(), {}, NAME)
     print(f"{(judged['flags'] == '').sum()} of {len(judged)} unharmed patients pass")
     print(judged[judged["flags"] != ""][["subject", "flags"]].to_string(header=False))
     for number, fault in enumerate(FAULTS):
-        among = pd.concat([unharmed.drop(index=number), faulty.iloc[[number]]], ignore_index=True)
+        among = pd.concat([unharmed, faulty.iloc[[number]]], ignore_index=True)
         last = judge(among, Quality(), {}, NAME).iloc[-1]
         print(f"{fault.__name__}: {last['status']}; {last['flags'] or last['reason']}")
     numbers = table.set_index("subject").select_dtypes("number")
