@@ -1,65 +1,22 @@
 """The report in a real browser: headless Chromium, as Debian packs it."""
 
-import shutil
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import pytest
 
-from mmdino.reporting.report import build_report
-from results_factory import write_scans, write_study
+from browsing import prefer, resize, unfold
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is missing: pip install selenium")
-By = pytest.importorskip("selenium.webdriver.common.by").By
+By = pytest.importorskip("selenium.webdriver.common.by", reason="selenium is missing: pip install selenium").By
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 ActionChains = pytest.importorskip("selenium.webdriver").ActionChains
 ScrollOrigin = pytest.importorskip("selenium.webdriver.common.actions.wheel_input").ScrollOrigin
 Select, WebDriverWait = (
     getattr(pytest.importorskip("selenium.webdriver.support.ui"), name) for name in ("Select", "WebDriverWait")
 )
-CHROMIUM, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER),
-        reason="Chromium is missing: apt-get install chromium chromium-driver fonts-liberation",
-    ),
-]
+pytestmark = pytest.mark.browser
 WIDTHS = (360, 768, 1300, 1920)
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    hostile = "sub-<script>alert(1)</script>&\"x'" + "ו" * 300
-    study, results = write_study(tmp_path_factory.mktemp("browser"), seeds=(0, 1), subject=hostile)
-    write_scans(results)
-    return build_report(study, results).as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    profile = tmp_path_factory.mktemp("profile")
-    for option in (
-        "headless=new",
-        "no-sandbox",
-        "hide-scrollbars",
-        "disable-gpu",
-        "disable-dev-shm-usage",
-        f"user-data-dir={profile}",
-    ):
-        options.add_argument(f"--{option}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-def resize(browser, width: int) -> None:
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def column(browser, table: str, number: int) -> list[str]:
@@ -81,11 +38,10 @@ def test_no_console_message_and_no_request_but_the_file(browser, address):
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_overflows_sideways(browser, address, width, scheme):
-    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    prefer(browser, scheme)
     resize(browser, width)
     browser.get(address)
-    browser.execute_script("document.querySelectorAll('details').forEach(part => part.open = true)")
+    unfold(browser)
     assert browser.execute_script("return document.documentElement.scrollWidth") == width
     paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
@@ -118,7 +74,7 @@ def test_a_table_is_copied_as_its_files_say(browser, address):
 def test_rows_are_filtered_by_words(browser, address):
     resize(browser, 1300)
     browser.get(address)
-    browser.execute_script("document.querySelectorAll('details').forEach(part => part.open = true)")
+    unfold(browser)
     tools = browser.find_element(By.CSS_SELECTOR, ".tools[data-table=table-metrics]")
     rows = browser.find_elements(By.CSS_SELECTOR, "#table-metrics tbody tr")
     tools.find_element(By.TAG_NAME, "input").send_keys("radiomics brier")
@@ -134,14 +90,22 @@ def test_a_hundred_rows_sort_in_a_tenth_of_a_second(browser, address):
     const body = document.querySelector("#table-main").tBodies[0];
     while (body.rows.length < 100) body.append(body.rows[0].cloneNode(true));
     const button = document.querySelector("#table-main thead th:nth-child(2) button");
-    return [1, 2, 3, 4, 5].map(() => {
-      const start = performance.now();
-      button.click();
-      document.body.getBoundingClientRect();
-      return performance.now() - start;
-    });
+    const start = performance.now();
+    button.click();
+    document.body.getBoundingClientRect();
+    return performance.now() - start;
     """
-    assert min(browser.execute_script(script)) < 100  # the best of five, on a machine that others use too
+    assert min(browser.execute_script(script) for _ in range(3)) < 100  # the best: what else runs here is not its time
+
+
+def test_first_paint_within_one_and_a_half_seconds(browser, address):
+    painted = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    times = []
+    for _ in range(3):
+        browser.get(address)
+        WebDriverWait(browser, 20).until(lambda b: b.execute_script(f"{painted.replace('.startTime', '')} != null"))
+        times.append(browser.execute_script(painted))
+    assert min(times) < 1500
 
 
 def test_words_sort_as_words_and_the_keyboard_does_it(browser, address):
