@@ -58,7 +58,7 @@ def flow(data: StudyFiles) -> Flow:
         line = {step: int((rows["cohort"] == name).sum()) for step, rows in places.items()}
         mine = used[used["cohort"] == name]
         line["no_slices"] = int((without["cohort"] == name).sum())
-        line["again"] = line["kept"] - len(mine) - line["no_slices"] if len(data.splits) else 0
+        line["again"] = line["kept"] - len(mine) - line["no_slices"] if line["kept"] and len(data.splits) else 0
         train, labelled = mine["split"] == "train", mine["labelled"].astype(bool)
         line |= {
             "found": int((known["cohort"] == name).sum()),

@@ -25,7 +25,7 @@ from mmdino.reporting.missing import missing_table, random_table
 from mmdino.reporting.people import leakage_said, leakage_table, sequence_table
 from mmdino.reporting.published import claim_table, published_table
 from mmdino.reporting.quality import flagged_table, quality_table
-from mmdino.reporting.rerun import departure_table, output_table, rerun_table
+from mmdino.reporting.rerun import departure_table, output_table, rerun_tables
 from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
 from mmdino.reporting.sections import SECTIONS
 from mmdino.reporting.statistics import Statistics, estimate, write_statistics
@@ -66,7 +66,7 @@ def all_tables(data: StudyFiles, found: Statistics) -> list[Table]:
     errors += [selective_table(data, found.selective), mistake_table(data, found.mistakes), site_table(data)]
     people = [cohort_table(data), flow_table(data), sequence_table(data), leakage_table(data), failure_table(data)]
     people += [quality_table(data), flagged_table(data)]
-    study = [cost_table(data), tuning_table(data), rerun_table(data), departure_table(data)]
+    study = [cost_table(data), tuning_table(data), *rerun_tables(data), departure_table(data)]
     tables = [*results, *missing, *errors, *paper, *people, *study]
     return [*tables, output_table(data, tables, sources(data, found))]
 

@@ -12,18 +12,28 @@ from mmdino.reporting.sections import SECTIONS
 from mmdino.reporting.tables import Table, text
 
 
-def rerun_table(data: StudyFiles) -> Table:
-    """Return for each part of the report the command that makes it again."""
+def rerun_tables(data: StudyFiles) -> list[Table]:
+    """Return for each part of the report the command that makes it again; and the same of arms that nobody has run."""
     parts = [
         ("All that is not run yet, and this report", SNAKEMAKE),
         ("Every table and figure, from the files that are there", f"{SNAKEMAKE} --forcerun report"),
         ("Data and quality, from the scans", f"{SNAKEMAKE} {data.results / 'splits.tsv'}"),
     ]
     lines = [{"part": part, "command": command, "question": ""} for part, command in parts]
-    lines += [{"part": arm.title, "command": arm.command, "question": arm.experiment.question} for arm in data.arms]
+    shown = [arm.name for arm in data.shown()]
+    arms = [{"part": arm.title, "command": arm.command, "question": arm.experiment.question} for arm in data.arms]
+    lines += [line for arm, line in zip(data.arms, arms) if arm.name in shown]
+    further = [line for arm, line in zip(data.arms, arms) if arm.name not in shown]
+    return [
+        _commands(data, "rerun", "How to run each part again", lines),
+        _commands(data, "further", "Experiments that nobody has run yet", further),
+    ]
+
+
+def _commands(data: StudyFiles, name: str, title: str, lines: list[dict[str, str]]) -> Table:
     return Table(
-        name="rerun",
-        title="How to run each part again",
+        name=name,
+        title=title,
         frame=pd.DataFrame(lines, columns=["part", "command", "question"]),
         columns=[text("Part", "part"), text("Command", "command", code=True), text("Question", "question")],
         source=str(data.study.path),

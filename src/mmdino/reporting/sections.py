@@ -68,5 +68,5 @@ SECTIONS = (
         figures=("flow", "quality"),
     ),
     Section("cost", "Cost", "--forcerun tables figures", tables=("cost", "tuning"), figures=("cost", "training")),
-    Section("rerun", "Run again", "--forcerun report", tables=("rerun", "outputs", "departures")),
+    Section("rerun", "Run again", "--forcerun report", tables=("rerun", "further", "outputs", "departures")),
 )

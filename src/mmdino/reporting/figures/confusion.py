@@ -44,4 +44,4 @@ def confusion_matrices(data: StudyFiles) -> Figure | None:
 
 
 def _wrapped(title: str) -> str:
-    return "\n".join(textwrap.wrap(title, 26, max_lines=2, placeholder=" …"))
+    return "\n".join(textwrap.wrap(title, 22, max_lines=2, placeholder=" …"))

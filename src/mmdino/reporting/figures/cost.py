@@ -2,12 +2,14 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow
 from mmdino.reporting.figures import style
 from mmdino.reporting.text import duration
+
+TICKS = (1, 3, 10, 30, 60, 180, 600, 1800, 7200, 21600, 86400, 259200)  # seconds
 
 
 def mcc_by_cost(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
@@ -29,8 +31,11 @@ def mcc_by_cost(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
             markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=0.9, label=data.named(arm).title,
         )  # fmt: skip
     axes.set_xscale("log")
+    shortest, longest = min(cost for _, cost, _ in drawn), max(cost for _, cost, _ in drawn)
+    ticks = [seconds for seconds in TICKS if shortest / 2 < seconds < longest * 2]
+    axes.xaxis.set_major_locator(FixedLocator(ticks) if len(ticks) > 1 else LogLocator())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda seconds, _: duration(seconds))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("CPU time of training, a seed (log)")
     axes.set_ylabel("MCC, 95 % interval over patients")
     axes.set_title(f"n = {max(mcc.n for _, _, mcc in drawn)}")

@@ -114,9 +114,15 @@ def score_axis(axes: Axes, axis: str = "x") -> None:
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """Write one legend below all panels, of what is drawn in ``axes``."""
+    """Write one legend below all panels, of what is drawn in ``axes``, as wide as fits."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.6)
+    for columns in (3, 2, 1):
+        legend = figure.legend(
+            handles, labels, loc="outside lower center", ncols=columns, handletextpad=0.4, columnspacing=1.6
+        )
+        if columns == 1 or legend.get_window_extent().width < figure.bbox.width:
+            return
+        legend.remove()
 
 
 def readable(axes: Axes) -> None:

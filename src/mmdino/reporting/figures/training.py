@@ -34,8 +34,7 @@ def training_curves(data: StudyFiles) -> Figure | None:
         axes.set_title(title)
         axes.set_xlabel("step")
         style.score_axis(axes, "y")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.6)
+    style.legend_below(figure, panels[0])
     style.headline(figure, data.titled("Training, first seed"))
     return figure
 
