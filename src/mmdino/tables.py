@@ -152,10 +152,10 @@ def conform(table: Table, frame: pd.DataFrame, path: Path | str) -> pd.DataFrame
     missing = [name for name in table.columns if name not in frame]
     unknown = [name for name in frame if name not in table.columns]
     if missing or unknown:
-        named = {"missing": missing, "unknown": unknown}
-        wrong = [f"{what} columns {', '.join(map(str, names))}" for what, names in named.items() if names]
+        both = (("missing", missing), ("unknown", unknown))
+        said = "; ".join(f"{what} columns {', '.join(map(str, names))}" for what, names in both if names)
         raise UserError(
-            f"{path}: is not a {table.name} table, or one of another version of this program: {'; '.join(wrong)}; "
+            f"{path}: is not a {table.name} table, or one of another version of this program: {said}; "
             "delete it and run the step that writes it again"
         )
     frame = frame[list(table.columns)].copy()
