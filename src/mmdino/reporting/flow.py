@@ -11,6 +11,7 @@ from mmdino.reporting.tables import Table, number, text
 from mmdino.reporting.text import count
 
 LONGEST = 60  # letters of a reason
+STEP = {"done": "kept", "excluded": "refused", "waiting": "waiting"}  # by status
 
 # Column of the table: its head, and what it counts.
 COUNTS = {
@@ -45,11 +46,7 @@ class Flow:
 
 def flow(data: StudyFiles) -> Flow:
     """Count a study's sessions and patients after each step; steps that were not taken yet count nobody."""
-    columns = ["cohort", "subject", "session"]
-    known = data.manifest[[*columns, "excluded"]].merge(
-        data.preprocessed[[*columns, "status", "reason"]], on=columns, how="left"
-    )
-    known["step"] = [_step(*row) for row in known[["excluded", "status", "reason"]].itertuples(index=False)]
+    known = _with_steps(data)
     places = {step: known[known["step"] == step] for step in ("set_aside", "waiting", "failed", "refused", "kept")}
     used = data.used
     without = data.splits.drop(used.index)
@@ -58,7 +55,8 @@ def flow(data: StudyFiles) -> Flow:
         line = {step: int((rows["cohort"] == name).sum()) for step, rows in places.items()}
         mine = used[used["cohort"] == name]
         line["no_slices"] = int((without["cohort"] == name).sum())
-        line["again"] = line["kept"] - len(mine) - line["no_slices"] if line["kept"] and len(data.splits) else 0
+        rest = line["kept"] - len(mine) - line["no_slices"] if len(data.splits) else 0
+        line["again"] = max(0, rest)  # below 0: splits from before somebody was refused
         train, labelled = mine["split"] == "train", mine["labelled"].astype(bool)
         line |= {
             "found": int((known["cohort"] == name).sum()),
@@ -81,12 +79,17 @@ def flow(data: StudyFiles) -> Flow:
     return Flow(pd.DataFrame(lines, columns=["cohort", *COUNTS]), reasons)
 
 
-def _step(excluded: str, status: str | float, reason: str) -> str:
-    if excluded:
-        return "set_aside"
-    if not isinstance(status, str):
-        return "waiting"
-    return {"done": "kept", "excluded": "refused"}.get(status, "failed")
+def _with_steps(data: StudyFiles) -> pd.DataFrame:
+    """Return the manifest's sessions with what preprocessing says of them, and at which step each stands."""
+    place = ["cohort", "subject", "session"]
+    said = data.preprocessed[[*place, "status", "reason"]]
+    known = data.manifest[[*place, "excluded"]].merge(said, on=place, how="left")
+    split = set(zip(data.splits["cohort"], data.splits["subject"]))
+    # Of a table that is missing or from another version, the splits still tell who was kept.
+    otherwise = ["done" if who in split else "waiting" for who in zip(known["cohort"], known["subject"])]
+    status = known["status"].fillna(pd.Series(otherwise, known.index, dtype=object))
+    known["step"] = status.map(lambda word: STEP.get(word, "failed")).mask(known["excluded"] != "", "set_aside")
+    return known
 
 
 def short(reason: str) -> str:

@@ -75,9 +75,11 @@ def sample(data: StudyFiles) -> tuple[list[Viewed], list[str]]:
         except UserError as error:
             problems.append(f"{row['subject']}: {error}")
             continue
-        if len(shown) == MOST or viewed.size + sum(other.size for other in shown) > MOST_BYTES:
+        if shown and viewed.size + sum(other.size for other in shown) > MOST_BYTES:
             break
         shown.append(viewed)
+        if len(shown) == MOST:
+            break
     return shown, problems
 
 

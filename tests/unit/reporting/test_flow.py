@@ -94,6 +94,13 @@ def test_a_study_half_done_is_drawn_as_far_as_it_came(data):
     assert flow_diagram(replace(half, manifest=data.manifest.iloc[:0])) is None
 
 
+def test_where_a_table_cannot_be_read_the_splits_tell_who_was_kept(data):
+    frame = flow(replace(data, preprocessed=data.preprocessed.iloc[:0])).frame
+    assert frame["used"].sum() == frame["kept"].sum() == len(data.splits)
+    assert frame["again"].tolist() == [0, 0, 0]
+    assert frame["waiting"].sum() == len(data.manifest) - len(data.splits) == 1
+
+
 @pytest.mark.parametrize(("reason", "said"), REASONS.items())
 def test_reasons_are_told_without_what_differs_between_patients(reason, said):
     assert short(reason) == said
