@@ -28,7 +28,9 @@ def filled_in(folder: Path, account: str = "lab", partition: str = "cpu") -> Pat
     del settings["cohorts"]["mini-heads"]
     study.write_text(yaml.safe_dump(settings, sort_keys=False))
     fill_in(folder / "profiles" / "slurm" / "config.yaml", account, partition)
-    fill_in(folder / "profiles" / "slurm" / "jobs.yaml", "lab", "gpu")
+    jobs = folder / "profiles" / "slurm" / "jobs.yaml"
+    fill_in(jobs, "lab", "gpu")
+    jobs.write_text(jobs.read_text().replace("cpus: 4", "cpus: 1"))  # as in profiles/local: threads share out sums
     return folder
 
 
