@@ -9,9 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+
+from mmdino.reporting.captions import CAPTIONS
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("config", "envs", "profiles", "src/mmdino/config", "src/mmdino/reporting", "src/mmdino/methods", "workflow")
@@ -32,7 +35,7 @@ files = {
     "insight": [out / name for name in ("insight.json", "patients.parquet", "tokens.npz")],
     "statistics": [results / "statistics.json"],
     "tables": [results / "tables/main.tsv"],
-    "figures": [results / "figures/main.svg"],
+    "figures": [results / "figures/external-mcc.svg"],
     "report": [results / "report.html"],
 }.get(words[0], [out])
 for path in files:
@@ -181,6 +184,20 @@ def test_every_target_is_listed_with_a_sentence(clone):
         assert re.search(rf"^{name} +\w.*\w", output, flags=re.M), name
     assert re.search(rf"^{SHORT} +short for mm-dinov2-{SHORT}$", output, flags=re.M)
     assert re.search(r"^radiomics +What do hand-made .*\?$", output, flags=re.M)
+
+
+def test_snakemakes_own_report_has_captions_categories_and_labels(clone):
+    code, output = snakemake(clone, "--report", "archive.zip")
+    assert code == 0, output[-2000:]
+    page = zipfile.ZipFile(clone / "archive.zip").read("archive/report.html").decode()
+    assert CAPTIONS["external-mcc"] in page
+    assert "A phantom study: its patients are computer-made" in page
+    for said in (
+        '"Figures": {"2 Main table": ["results/mini/figures/external-mcc.svg"]',
+        '"table": "main"',
+        '"Report"',
+    ):
+        assert said in page
 
 
 def test_a_broken_arm_stops_no_other_and_the_report_is_built(clone):

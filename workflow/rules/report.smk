@@ -1,5 +1,7 @@
 # What people read: estimates from the predictions, then tables, figures and the page from the estimates.
 from mmdino.config.environment import code_key
+from mmdino.reporting.captions import CAPTIONS
+from mmdino.reporting.sections import section_of
 
 PUBLISHED = "config/published.yaml"
 ESTIMATES = ["evaluation"] + [
@@ -92,7 +94,14 @@ rule tables:
         statistics=f"{RESULTS}/statistics.json",
         published=PUBLISHED,
     output:
-        directory(f"{RESULTS}/tables"),
+        report(
+            directory(f"{RESULTS}/tables"),
+            patterns=["{name}.tsv"],
+            caption="../report/table.rst",
+            category="Tables",
+            subcategory=lambda w: section_of("tables", w.name),
+            labels={"table": "{name}"},
+        ),
     log:
         f"{RESULTS}/logs/tables.log",
     localrule: True
@@ -102,6 +111,7 @@ rule tables:
         login=1,
     params:
         study=STUDY_FILE,
+        phantom=bool(PHANTOMS),
         code=code_key("reporting", leave_out="reporting/figures"),
     shell:
         'python -m mmdino tables --study "{params.study}" --results "$(dirname "{output}")" > "{log}" 2>&1'
@@ -112,7 +122,14 @@ rule figures:
         statistics=f"{RESULTS}/statistics.json",
         insight=INSIGHT,
     output:
-        directory(f"{RESULTS}/figures"),
+        report(
+            directory(f"{RESULTS}/figures"),
+            patterns=["{name}.svg"],
+            caption="../report/figure.rst",
+            category="Figures",
+            subcategory=lambda w: section_of("figures", w.name),
+            labels=lambda w: {"figure": w.name, "shows": CAPTIONS.get(w.name, "").partition(". ")[0]},
+        ),
     log:
         f"{RESULTS}/logs/figures.log",
     localrule: True
@@ -122,6 +139,8 @@ rule figures:
         login=1,
     params:
         study=STUDY_FILE,
+        phantom=bool(PHANTOMS),
+        captions=CAPTIONS,
         code=code_key("reporting/figures"),
     shell:
         'python -m mmdino figures --study "{params.study}" --results "$(dirname "{output}")" > "{log}" 2>&1'
@@ -139,6 +158,7 @@ rule report:
             f"{RESULTS}/report.html",
             caption="../report/report.rst",
             category="Report",
+            labels={"page": "the whole report"},
         ),
     log:
         f"{RESULTS}/logs/report.log",

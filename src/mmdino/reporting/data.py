@@ -17,9 +17,8 @@ from mmdino.evaluation.predictions import Answers, Place, group, read_prediction
 from mmdino.evaluation.subsets import ALL
 from mmdino.files import read_json
 from mmdino.insight.record import Insight, read_insight
+from mmdino.reporting.sections import SNAKEMAKE
 from mmdino.tables import FAILURES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, Table, read_table
-
-SNAKEMAKE = ".venv/bin/snakemake --profile profiles/local"
 
 
 @dataclass(frozen=True)

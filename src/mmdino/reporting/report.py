@@ -16,7 +16,7 @@ from mmdino.config.show import show
 from mmdino.config.study import LoadedStudy
 from mmdino.files import write_text
 from mmdino.reporting import pictures, viewer
-from mmdino.reporting.data import SNAKEMAKE, StudyFiles, gather
+from mmdino.reporting.data import StudyFiles, gather
 from mmdino.reporting.drawing import drawn, sources, write_figures
 from mmdino.reporting.error_tables import calibration_table, group_table, mistake_table, selective_table, site_table
 from mmdino.reporting.figures import style
@@ -27,7 +27,7 @@ from mmdino.reporting.published import claim_table, published_table
 from mmdino.reporting.quality import flagged_table, quality_table
 from mmdino.reporting.rerun import departure_table, output_table, rerun_tables
 from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
-from mmdino.reporting.sections import SECTIONS
+from mmdino.reporting.sections import SECTIONS, SNAKEMAKE
 from mmdino.reporting.statistics import Statistics, estimate, write_statistics
 from mmdino.reporting.study import cohort_table, cost_table, failure_table, tuning_table
 from mmdino.reporting.tables import Table

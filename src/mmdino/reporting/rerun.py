@@ -7,8 +7,8 @@ import pandas as pd
 
 from mmdino.config.show import choices
 from mmdino.config.sources import PAPER_OR_CODE
-from mmdino.reporting.data import SNAKEMAKE, StudyFiles
-from mmdino.reporting.sections import SECTIONS
+from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.sections import SECTIONS, SNAKEMAKE
 from mmdino.reporting.tables import Table, text
 
 

@@ -1,8 +1,11 @@
-"""The report's sections in reading order: what stands in each, and the command that makes it again."""
+"""The report's sections in reading order: what stands in each, and the command that makes it again.
+
+As light as it is, the workflow reads it too.
+"""
 
 from dataclasses import dataclass
 
-from mmdino.reporting.data import SNAKEMAKE
+SNAKEMAKE = ".venv/bin/snakemake --profile profiles/local"
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,11 @@ SECTIONS = (
     Section("cost", "Cost", "--forcerun tables figures", tables=("cost", "tuning"), figures=("cost", "training")),
     Section("rerun", "Run again", "--forcerun report", tables=("rerun", "further", "outputs", "departures")),
 )
+
+
+def section_of(kind: str, name: str) -> str:
+    """Return, numbered in reading order, the section in which one of the ``tables`` or ``figures`` stands."""
+    for number, section in enumerate(SECTIONS, start=1):
+        if name in getattr(section, kind):
+            return f"{number} {section.link}"
+    return "Others"

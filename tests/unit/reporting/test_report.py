@@ -11,11 +11,12 @@ import pytest
 
 from htmltree import by_id, parse, words
 from mmdino.insight.record import Insight, write_insight
+from mmdino.reporting.captions import CAPTIONS
 from mmdino.reporting.data import gather
 from mmdino.reporting.figures import style
 from mmdino.reporting.report import build_report
 from mmdino.reporting.rerun import departure_table
-from mmdino.reporting.sections import SECTIONS
+from mmdino.reporting.sections import SECTIONS, section_of
 from results_factory import ARMS, MadeArm, predictions, write_study, written
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +93,12 @@ def test_each_section_is_made_again_by_targets_that_the_workflow_has():
             assert target in {name for pair in known for name in pair}
 
 
+def test_every_figure_has_a_caption_and_a_section():
+    assert set(CAPTIONS) == {name for section in SECTIONS for name in section.figures}
+    assert section_of("figures", "confusion") == "5 Errors"
+    assert section_of("tables", "main") == "2 Main table"
+
+
 def test_what_differs_from_the_paper_is_listed_with_who_chose_it(tmp_path):
     study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
     data = gather(study, results)
@@ -141,6 +148,19 @@ def test_numbers_on_the_page_are_those_of_the_tables(whole):
     text = words(rows["MM-DINOv2"])
     mcc = frame.loc["MM-DINOv2", "mcc"]
     assert f"{mcc:.2f}"[1:] in text
+
+
+def test_every_number_by_which_a_table_is_sorted_is_in_its_file(whole):
+    tree, results = whole
+    for table in (element for element in tree.iter("table") if (element.get("id") or "").startswith("table-")):
+        frame = pd.read_csv(results / "tables" / f"{table.get('id').removeprefix('table-')}.tsv", sep="\t")
+        rows = table.findall("tbody/tr")
+        assert len(rows) == len(frame)
+        for row, kept in zip(rows, frame.itertuples(index=False)):
+            numbers = [value for value in kept if isinstance(value, int | float)]
+            for cell in row.findall("td"):
+                if cell.get("class") == "number" and re.fullmatch(r"-?[\d.]+(e-?\d+)?", cell.get("data-key")):
+                    assert np.isclose(numbers, float(cell.get("data-key")), rtol=1e-5).any(), words(row)
 
 
 def test_the_table_is_ranked_between_ceiling_and_floor(whole):
