@@ -11,7 +11,7 @@ from mmdino.reporting.figures import style
 from mmdino.reporting.figures.flow import flow_diagram
 from mmdino.reporting.flow import COUNTS, flow, flow_table, short
 from mmdino.reporting.study import cohort_table
-from results_factory import ARMS, write_study
+from results_factory import MadeArm, write_study
 
 REASONS = {
     "raw/p1/p1_t2.nii.gz: is truncated or damaged (ends at 3); download or convert it again": "is truncated or damaged",
@@ -24,7 +24,7 @@ REASONS = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return gather(*write_study(tmp_path_factory.mktemp("flow"), {"mm-dinov2": ARMS["mm-dinov2"]}, test=60))
+    return gather(*write_study(tmp_path_factory.mktemp("flow"), {"mm-dinov2": MadeArm(None, "mm-dinov2")}, test=60))
 
 
 def lossy(data, seed):

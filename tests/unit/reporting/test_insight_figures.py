@@ -16,14 +16,14 @@ from mmdino.reporting.error_analysis import Mistake
 from mmdino.reporting.figures import slices, style
 from mmdino.reporting.figures.insight import MOST_NAMES, attention_by_sequence, embedding_similarity, feature_map
 from mmdino.tables import CLASSES, SEQUENCES
-from results_factory import ARMS, write_scans, write_study
+from results_factory import MadeArm, write_scans, write_study
 
 GRID = 3
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    study, results = write_study(tmp_path_factory.mktemp("seen"), {"mm-dinov2": ARMS["mm-dinov2"]}, test=30)
+    study, results = write_study(tmp_path_factory.mktemp("seen"), {"mm-dinov2": MadeArm(None, "mm-dinov2")}, test=30)
     write_scans(results)
     found = gather(study, results)
     rows = found.preprocessed[found.preprocessed["cohort"] == "external"].head(9).copy()

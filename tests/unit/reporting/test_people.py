@@ -12,12 +12,12 @@ from mmdino.reporting.figures.quality import FLAGGED, quality_distributions
 from mmdino.reporting.people import leakage_said, leakage_table, sequence_table
 from mmdino.reporting.quality import MEASURES, flagged_table, quality_table
 from mmdino.tables import LEAKAGE, SEQUENCES, write_table
-from results_factory import ARMS, write_study
+from results_factory import MadeArm, write_study
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return gather(*write_study(tmp_path_factory.mktemp("people"), {"mm-dinov2": ARMS["mm-dinov2"]}, test=60))
+    return gather(*write_study(tmp_path_factory.mktemp("people"), {"mm-dinov2": MadeArm(None, "mm-dinov2")}, test=60))
 
 
 def measured(data):

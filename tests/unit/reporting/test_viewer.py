@@ -15,7 +15,7 @@ from mmdino.preprocess.images import reorient
 from mmdino.reporting import viewer
 from mmdino.reporting.data import gather
 from mmdino.tables import SEQUENCES
-from results_factory import ARMS, write_scans, write_study
+from results_factory import MadeArm, write_scans, write_study
 
 SHAPE = (40, 48, 20)
 AFFINE = np.array([[1.0, 0, 0, -20], [0, 1, 0, -24], [0, 0, 2, -10], [0, 0, 0, 1]])
@@ -23,7 +23,7 @@ AFFINE = np.array([[1.0, 0, 0, -20], [0, 1, 0, -24], [0, 0, 2, -10], [0, 0, 0, 1
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    study, results = write_study(tmp_path_factory.mktemp("viewer"), {"mm-dinov2": ARMS["mm-dinov2"]})
+    study, results = write_study(tmp_path_factory.mktemp("viewer"), {"mm-dinov2": MadeArm(None, "mm-dinov2")})
     write_scans(results)
     return gather(study, results)
 
