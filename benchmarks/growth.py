@@ -1,148 +1,130 @@
-"""P12: what each step costs as the patients grow ×1, ×4, ×16: CPU seconds and peak memory of the study's own commands.
+"""P12: what each step costs as the patients grow ×1, ×4, ×16: CPU seconds, and the peak memory of the process.
 
-    python benchmarks/growth.py OUT [--patients 24] [--quick]
+    python benchmarks/growth.py OUT [--patients 48]
 
-Each step is a process of its own, on phantom slabs; a second start with the same OUT uses the phantoms again. What is held
-against a line is the cost of a further patient: from ×4 to ×16, over that from ×1 to ×4, so that a start does not count.
+One process, sizes rising. Patients are links to a few phantom slabs, under names of their own. What is
+held against a line is the cost of a further patient: from ×4 to ×16, over that from ×1 to ×4, so that a start does not count.
 """
 
 import argparse
-import os
-import shutil
-import subprocess
-import sys
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import yaml
+import numpy as np
+import pandas as pd
+import torch
 
+from mmdino.cohorts import build_manifest
+from mmdino.config import Bank, Splits, Study
+from mmdino.config.study import Cohort
+from mmdino.dataset.bank import SliceBank
+from mmdino.dataset.build import build_bank
+from mmdino.dataset.patients import Patients
+from mmdino.dataset.splits import make_splits
+from mmdino.evaluation.evaluate import measure_all
+from mmdino.evaluation.subsets import SUBSETS
 from mmdino.files import write_json
+from mmdino.leakage.descriptor import GRID
+from mmdino.leakage.similarity import similar_pairs
+from mmdino.methods.base import Run
+from mmdino.methods.mm_dinov2.method import MMDinoV2
+from mmdino.methods.mm_dinov2.settings import Settings
+from mmdino.tables import CLASSES, PREDICTIONS, conform, sequence_set
+from patients import COHORT, phantoms, stripped
+from ratio import seconds
+from steps import TINY
 
-FACTORS, QUICK = (1, 4, 16), (1, 2, 4)
-BATCH = 8
-TINY = {
-    **{"backbone": "random", "dim": 32, "depth": 1, "heads": 2, "head_hidden": 32, "head_bottleneck": 16},
-    **{"local_crops": 2, "batch": BATCH, "evaluate_every": 0, "warmup_steps": 0, "freeze_backbone_steps": 0},
-    **{"stem": "conv", "layer_scale": 1.0, "missing": "drop", "freeze_last_layer_steps": 0},
-}
-HOME, AWAY = "home", "away"
+FACTORS = (1, 4, 16)
+BATCH = 16
+MADE = 12  # phantoms; whoever comes after them is a link
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--patients", type=int, default=24, help="of each of two cohorts, at ×1")
-    parser.add_argument("--quick", action="store_true", help="×1, ×2, ×4")
+    parser.add_argument("--patients", type=int, default=48, help="at ×1")
     given = parser.parse_args()
-    sizes = [given.patients * factor for factor in (QUICK if given.quick else FACTORS)]
-    found = {str(2 * size): study(given.out.resolve(), size) for size in sizes}
+    torch.set_num_threads(1)
+    phantoms(given.out / "made", MADE)
+    found: dict[str, dict[int, tuple[float, float]]] = {}
+    for count in (given.patients * factor for factor in FACTORS):
+        for step, work in steps(given.out, count):
+            spent = seconds(work)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            found.setdefault(step, {})[count] = round(spent, 3), round(peak)
+            print(f"{count} patients, {step}: {spent:.2f} CPU s, {peak:.0f} MB", flush=True)
     write_json(given.out / "growth.json", found)
     print(table(found))
 
 
-def study(out: Path, patients: int) -> dict[str, tuple[float, float]]:
-    """Return CPU seconds and peak MB of each step of a study of two cohorts of ``patients`` each."""
-    folder = out / str(patients)
-    shutil.copytree("config", folder / "config", dirs_exist_ok=True)
-    file = folder / "config/studies/growth.yaml"
-    file.write_text(yaml.safe_dump(settings(patients)))
-    for name in (HOME, AWAY):
-        mmdino("phantom", file, f"--cohort={name} --out={folder}/raw/{name} --truth={folder}/results/truth")
-    shutil.rmtree(folder / "results/runs", ignore_errors=True)
-    return {name: measured(name, file, folder / "results", folder / "raw") for name in STEPS}
+def steps(out: Path, count: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield each step of a study of ``count`` patients with its work; each uses what the one before left."""
+    folder = out / str(count)
+    raw = link(out / "made/raw", folder / "raw", count)
+    cohort, kept = Cohort(stage="stripped", path=str(raw)), {}
+    study = Study(
+        name=COHORT, title=COHORT, cohorts={COHORT: cohort}, splits=Splits(), bank=Bank(axes=[2]), experiments=["none"]
+    )
+    yield "manifest", lambda: kept.update(manifest=build_manifest(COHORT, cohort, raw))
+    ready = stripped(kept["manifest"])
+    yield "slice bank", lambda: build_bank(ready, study.bank, folder / "slices", progress=False)
+    yield "splits", lambda: kept.update(splits=make_splits(study, kept["manifest"], ready))
+    patients = Patients(SliceBank.open([folder / "slices"]), kept["splits"])
+    settings = Settings(backbone="random", batch=BATCH, **TINY)
+    trained = MMDinoV2(Run(settings, 0, folder, patients))
+    epoch = len(patients.select("train")) // BATCH
+    yield "an epoch's batches, ten views each", lambda: [trained.batch(step) for step in range(epoch)] and None
+    crops = np.random.default_rng(0).normal(size=(count, 4, *GRID)).astype(np.float32)
+    yield "audit: all pairs", lambda: similar_pairs(crops, 7.5)
+    answers = predictions(count)
+    yield "metrics of a run, 15 sets, 2,000 resamples", lambda: measure_all(answers, 2000)
 
 
-def settings(patients: int) -> dict:
-    made = {"site": "site-a", "patients": patients}
-    return {
-        "name": "growth",
-        "title": "Growth",
-        "cohorts": {
-            HOME: {"stage": "stripped", "phantom": made},
-            AWAY: {"stage": "stripped", "role": "test", "phantom": {**made, "site": "external"}},
-        },
-        "bank": {"axes": [2]},
-        "shards": 1,
-        "experiments": ["mm-dinov2"],
-        "methods": {"mm-dinov2": TINY | {"steps": max(patients // BATCH, 1)}},
-    }
+def link(made: Path, folder: Path, count: int) -> Path:
+    """Return a cohort of ``count`` patients whose files are links to those of a few."""
+    labels = pd.read_csv(made / "labels.tsv", sep="\t")
+    rows = []
+    for number in range(count):
+        source, name = made / labels["subject"][number % len(labels)], f"p-{number:05d}"
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for path in source.iterdir():
+            here = folder / name / path.name.replace(source.name, name)
+            if not here.exists():
+                here.symlink_to(path.resolve())
+        rows.append({**labels.iloc[number % len(labels)], "subject": name})
+    pd.DataFrame(rows).to_csv(folder / "labels.tsv", sep="\t", index=False)
+    return folder
 
 
-RUN = "--experiment=mm-dinov2 --seed=0 --slices={r}/{c[0]}/slices --slices={r}/{c[1]}/slices --splits={r}/splits.tsv"
-BY_COHORT = {  # step: the commands for each cohort, and those for all of them
-    "manifest": (["manifest --cohort={c} --root={raw}/{c} --out={r}/{c}/manifest.tsv"], []),
-    "preprocessing (stripped: checks alone)": (
-        [
-            "preprocess --cohort={c} --manifest={r}/{c}/manifest.tsv --shard=0 --derivatives={r}/{c}/bids "
-            "--out={r}/{c}/shard.tsv",
-            "gather --cohort={c} {r}/{c}/shard.tsv --out={r}/{c}/preprocessed.tsv",
-        ],
-        [],
-    ),
-    "audit: fingerprints": (["fingerprint --preprocessed={r}/{c}/preprocessed.tsv --out={r}/{c}/fingerprints.npz"], []),
-    "audit: pairs": (
-        [],
-        [
-            "leakage --manifest={r}/{c[0]}/manifest.tsv --manifest={r}/{c[1]}/manifest.tsv "
-            "--preprocessed={r}/{c[0]}/preprocessed.tsv --preprocessed={r}/{c[1]}/preprocessed.tsv "
-            "--fingerprints={r}/{c[0]}/fingerprints.npz --fingerprints={r}/{c[1]}/fingerprints.npz "
-            "--out={r}/leakage.tsv --page={r}/leakage.html"
-        ],
-    ),
-    "slice bank": (["slices --preprocessed={r}/{c}/preprocessed.tsv --out={r}/{c}/slices"], []),
-    "splits": (
-        [],
-        [
-            "splits --manifest={r}/{c[0]}/manifest.tsv --manifest={r}/{c[1]}/manifest.tsv "
-            "--preprocessed={r}/{c[0]}/preprocessed.tsv --preprocessed={r}/{c[1]}/preprocessed.tsv --out={r}/splits.tsv"
-        ],
-    ),
-    "training: an epoch of a tiny network": ([], [f"train {RUN} --out={{r}}/runs/mm-dinov2/seed-0"]),
-    "prediction, 15 sets": ([], [f"predict {RUN} --out={{r}}/runs/mm-dinov2/seed-0/predictions.parquet"]),
-    "metrics": (
-        [],
-        [
-            "evaluate --predictions={r}/runs/mm-dinov2/seed-0/predictions.parquet --out={r}/runs/mm-dinov2/seed-0/metrics.json"
-        ],
-    ),
-    "statistics": ([], ["statistics --results={r}"]),
-    "report": ([], ["report --results={r}"]),
-}
-STEPS = list(BY_COHORT)
+def predictions(patients: int) -> pd.DataFrame:
+    """Return a run's predictions for ``patients`` test patients under every set and both protocols."""
+    rng = np.random.default_rng(0)
+    who = pd.DataFrame(
+        {"subject": [f"p-{number:05d}" for number in range(patients)], "cohort": COHORT, "split": "test"}
+    )
+    who["label"] = np.array(CLASSES)[np.arange(patients) % len(CLASSES)]
+    parts = []
+    for names in SUBSETS:
+        for protocol in ("refit", "transfer"):
+            part = who.assign(sequences=sequence_set(names), protocol=protocol, readout="cls")
+            part[[f"p_{name}" for name in CLASSES]] = rng.dirichlet(np.ones(len(CLASSES)), patients)
+            parts.append(part)
+    return conform(PREDICTIONS, pd.concat(parts, ignore_index=True), "predictions")
 
 
-def measured(step: str, file: Path, results: Path, raw: Path) -> tuple[float, float]:
-    each, together = BY_COHORT[step]
-    commands = [command.format(r=results, raw=raw, c=name) for name in (HOME, AWAY) for command in each]
-    commands += [command.format(r=results, c=(HOME, AWAY)) for command in together]
-    costs = [mmdino(*command.split(" ", 1)[:1], file, command.split(" ", 1)[1]) for command in commands]
-    found = round(sum(seconds for seconds, _ in costs), 2), round(max(peak for _, peak in costs))
-    print(f"{results.parent.name} × 2 patients, {step}: {found[0]} CPU s, {found[1]} MB", file=sys.stderr, flush=True)
-    return found
-
-
-def mmdino(verb: str, file: Path, options: str) -> tuple[float, float]:
-    """Return the CPU seconds and the peak memory (MB) of a verb."""
-    study = [] if verb == "fingerprint" else ["--study", str(file)]
-    command = [sys.executable, "-W", "ignore", "-m", "mmdino", verb, *study, *options.split()]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-def table(found: dict[str, dict[str, tuple[float, float]]]) -> str:
+def table(found: dict[str, dict[int, tuple[float, float]]]) -> str:
     """Return the steps' costs as Markdown, with the growth of a further patient's cost."""
-    counts = [int(count) for count in found]
-    head = ["step", *(f"{count} patients, s" for count in counts), "a further patient, s", "growth", "peak MB"]
-    lines = [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head)]
-    for step in STEPS:
-        costs = [found[str(count)][step] for count in counts]
-        slopes = [(b[0] - a[0]) / (n - m) for a, b, m, n in zip(costs, costs[1:], counts, counts[1:])]
-        growth = f"{slopes[1] / slopes[0]:.2f}" if slopes[0] > 0.002 else "under the noise"
-        seconds = " | ".join(f"{cost:.1f}" for cost, _ in costs)
-        peaks = ", ".join(f"{peak:.0f}" for _, peak in costs)
-        lines.append(f"| {step} | {seconds} | {slopes[-1]:.4f} | {growth} | {peaks} |")
+    counts = list(next(iter(found.values())))
+    head = ["step", *(f"{count} patients, CPU s" for count in counts), "a further patient, s", "growth", "peak MB"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for step, costs in found.items():
+        (a, b, c), (low, middle, high) = counts, (costs[count][0] for count in counts)
+        before, after = (middle - low) / (b - a), (high - middle) / (c - b)
+        cells = [f"{costs[count][0]:.2f}" for count in counts]
+        cells += [f"{after:.5f}", f"{after / before:.2f}" if before > 1e-5 else "–"]
+        cells.append(", ".join(f"{costs[count][1]:.0f}" for count in counts))
+        lines.append(f"| {step} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from mmdino.cohorts import build_manifest
 from mmdino.config import Bank, Cohort, Splits, Study
 from mmdino.config.study import PhantomCohort
@@ -24,9 +26,14 @@ def phantoms(folder: Path, patients: int) -> Patients:
     )
     write_cohort(COHORT, made, cohort.stage, folder / "raw", folder / "truth")
     manifest = build_manifest(COHORT, cohort, folder / "raw")
+    ready = stripped(manifest)
+    build_bank(ready, study.bank, folder / "slices", progress=False)
+    return Patients(SliceBank.open([folder / "slices"]), make_splits(study, manifest, ready))
+
+
+def stripped(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the preprocessed table of patients that need no preprocessing."""
     ready = manifest[["subject", "session", "cohort", *SEQUENCES, "seg"]].assign(
         stage="stripped", seg_source="cohort", status="done", seconds=0.0, brain_ml=0.0
     )
-    ready = conform(PREPROCESSED, ready.reindex(columns=list(PREPROCESSED.columns), fill_value=""), COHORT)
-    build_bank(ready, study.bank, folder / "slices", progress=False)
-    return Patients(SliceBank.open([folder / "slices"]), make_splits(study, manifest, ready))
+    return conform(PREPROCESSED, ready.reindex(columns=list(PREPROCESSED.columns), fill_value=""), COHORT)

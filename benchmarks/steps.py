@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmdino.methods.base import Run
+from mmdino.methods.common.processes import sum_gradients
 from mmdino.methods.mm_dinov2.method import MMDinoV2
 from mmdino.methods.mm_dinov2.model import Batch
 from mmdino.methods.mm_dinov2.settings import Settings
@@ -69,6 +70,7 @@ def one_step(trained: MMDinoV2, numbers: Precision, batch: Batch, step: int) -> 
         losses = trained.losses(batch, step)
     trained.optimizer.zero_grad(set_to_none=True)
     numbers.backward(losses["loss"])
+    sum_gradients(trained.network.parameters())
     numbers.step(trained.optimizer, trained.clip)
     trained.after_step(step)
     return losses

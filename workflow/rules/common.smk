@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from mmdino.config import load_study
+from mmdino.config import BANK_VERSION, load_study
 from mmdino.config.environment import keep_caches_in, require_writable, use_this_python
 from mmdino.config.quality import read_decisions
 from mmdino.errors import UserError
@@ -47,6 +47,11 @@ wildcard_constraints:
 def as_text(model):
     """Settings as params: a rule runs again when they change, and not when a comment does."""
     return model.model_dump_json()
+
+
+def of_bank(settings):
+    """The same for a bank: one of an older version is built anew. (Of the first nothing is said, and none is.)"""
+    return as_text(settings) + (f" version {BANK_VERSION}" if BANK_VERSION > 1 else "")
 
 
 def runs_of(experiments, file):

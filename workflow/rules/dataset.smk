@@ -85,7 +85,7 @@ rule slices:
         runtime=growing(240),
     params:
         study=STUDY_FILE,
-        settings=as_text(STUDY.bank),
+        settings=of_bank(STUDY.bank),
     shell:
         'python -m mmdino slices --study "{params.study}" --preprocessed "{input}" --out "{output}" > "{log}" 2>&1'
 
@@ -105,6 +105,6 @@ rule volumes:
         runtime=growing(240),
     params:
         study=STUDY_FILE,
-        settings=as_text(STUDY.volumes),
+        settings=of_bank(STUDY.volumes),
     shell:
         'python -m mmdino volumes --study "{params.study}" --preprocessed "{input}" --out "{output}" > "{log}" 2>&1'

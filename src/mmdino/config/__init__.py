@@ -12,6 +12,7 @@ from mmdino.config.experiment import (
 )
 from mmdino.config.needs import Job, Needs
 from mmdino.config.study import (
+    BANK_VERSION,
     Bank,
     Cohort,
     Evaluation,
@@ -25,6 +26,7 @@ from mmdino.config.study import (
 )
 
 __all__ = [
+    "BANK_VERSION",
     "Bank",
     "Cohort",
     "Data",

@@ -119,6 +119,9 @@ class Splits(Strict):
     seed: int = 0
 
 
+BANK_VERSION = 1  # of the files of a bank; a bank of another one is refused, and Snakemake builds it anew
+
+
 class Bank(Strict):
     """The slice bank: the crops that training and evaluation read (method.md, Data)."""
 

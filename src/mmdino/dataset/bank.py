@@ -7,6 +7,8 @@ A bank folder holds, for each row, ``images.npy`` (float16; t1, t1c, t2, flair),
 left out and why, and ``meta.json`` the version, the settings and a key of the content.
 """
 
+import errno
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mmdino.config import Reads
+from mmdino.config import BANK_VERSION, Reads
 from mmdino.errors import UserError
 from mmdino.files import content_key, read_json
 from mmdino.tables import SLICES, read_table
 
-VERSION = 1
 AXIAL = 2
+NO_MAPS = (errno.ENODEV, errno.EINVAL, errno.EPERM, errno.EOPNOTSUPP)  # what filesystems without them answer
 VOLUME = 5  # axes of a volume bank's images: patient, sequence, plane, row, column
 
 
@@ -155,9 +157,9 @@ def _meta(folder: Path) -> dict:
     if not (folder / "meta.json").exists():
         raise _refused(folder, "is no slice bank, or only half of one")
     meta = read_json(folder / "meta.json")
-    if meta.get("version") != VERSION:
+    if meta.get("version") != BANK_VERSION:
         raise _refused(
-            folder, f"is a slice bank of version {meta.get('version')}, and this program reads version {VERSION}"
+            folder, f"is a slice bank of version {meta.get('version')}, and this program reads version {BANK_VERSION}"
         )
     return meta
 
@@ -165,12 +167,29 @@ def _meta(folder: Path) -> dict:
 def _mapped(folder: Path, name: str, meta: dict) -> NDArray:
     path = folder / f"{name}.npy"
     try:
-        array = np.load(path, mmap_mode="r" if meta["rows"] else None, allow_pickle=False)
+        array = _loaded(path, mapped=bool(meta["rows"]))
     except (OSError, ValueError, EOFError) as error:
         raise _refused(path, f"cannot be read ({' '.join(str(error).split())})") from None
     if len(array) != meta["rows"]:
         raise _refused(path, f"holds {len(array)} rows, and meta.json says {meta['rows']}")
     return array
+
+
+def _loaded(path: Path, mapped: bool) -> NDArray:
+    """Return the array mapped, or, where the filesystem knows no memory maps, read; then it says so."""
+    if not mapped:
+        return np.load(path, allow_pickle=False)
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        if error.errno not in NO_MAPS:
+            raise
+        print(
+            f"{path}: cannot be mapped on this filesystem ({error.strerror}), and is read into memory, "
+            f"{path.stat().st_size / 1e9:.1f} GB; put `results` on another disk to spare that",
+            file=sys.stderr,
+        )
+        return np.load(path, allow_pickle=False)
 
 
 def _middle(array: NDArray, planes: int, folder: Path) -> NDArray:

@@ -15,9 +15,9 @@ from numpy.typing import DTypeLike, NDArray
 from rich.console import Console
 from rich.progress import track
 
-from mmdino.config import Bank, Volumes
+from mmdino.config import BANK_VERSION, Bank, Volumes
 from mmdino.dataset import slices
-from mmdino.dataset.bank import AXIAL, VERSION, Slices
+from mmdino.dataset.bank import AXIAL, Slices
 from mmdino.dataset.volumes import cut_volume
 from mmdino.errors import UserError
 from mmdino.files import atomic_folder, write_json
@@ -74,7 +74,7 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
         key = hashlib.blake2b(digest_size=8)
         for part in (images.digest, tumour.digest, present.digest, repr(rows).encode()):
             key.update(part)
-        meta = {"version": VERSION, "settings": settings.model_dump(), "rows": len(rows), "key": key.hexdigest()}
+        meta = {"version": BANK_VERSION, "settings": settings.model_dump(), "rows": len(rows), "key": key.hexdigest()}
         write_json(temporary / "meta.json", meta)
 
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import time
 from pathlib import Path
@@ -149,6 +150,18 @@ def test_what_is_refused(cohort, tmp_path):
     images.write_bytes(images.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"images\.npy: cannot be read"):
         SliceBank.open([tmp_path / "other"])
+
+
+def test_where_the_filesystem_knows_no_memory_maps_the_bank_is_read_and_says_so(cohort, tmp_path, monkeypatch, capsys):
+    mapped = _build(cohort, tmp_path / "bank").read([0, 1])
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENODEV, "No such device")
+
+    monkeypatch.setattr("mmap.mmap", refuse)
+    read = SliceBank.open([tmp_path / "bank"]).read([0, 1])
+    np.testing.assert_array_equal(read.images, mapped.images)
+    assert "images.npy: cannot be mapped on this filesystem (No such device)" in capsys.readouterr().err
 
 
 def test_an_interrupted_build_leaves_nothing_and_the_old_bank_stays(cohort, tmp_path, monkeypatch):
