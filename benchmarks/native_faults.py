@@ -75,7 +75,7 @@ def _bottle(array: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return (np.where(radius < 80, 900, 0) + np.abs(noise)).astype(np.int16)
 
 
-FAULTS = (flipped, cut, mixed_up, unregistered, brainless)
+FAULTS = (brainless, flipped, cut, mixed_up, unregistered)
 
 
 def main() -> None:

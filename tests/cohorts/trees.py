@@ -71,7 +71,7 @@ def brats2021(root: Path, patients: int, flavour: int = 0) -> Truth:
             3: f"BraTS2021_TrainingSet/UPENN-GBM/{name}",
         }.get(style, name)
         words = ["t1", "t1ce", "t2", "flair", "seg"]
-        if style == 4:
+        if style == 4 and number < 1000:  # which BraTS 2020 did not reach
             name, suffix = f"BraTS20_Training_{number:03d}", ".nii"
             folder = name
         stem = f"{name}_"

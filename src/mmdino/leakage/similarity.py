@@ -102,18 +102,16 @@ def _candidates(individual: NDArray[np.float32]) -> tuple[list[tuple[int, int, b
     ``CANDIDATE`` they are cut for mean and spread, so that copies do not hide each other.
     """
     count = len(individual)
-    flat = individual.reshape(count, -1)
+    even, odd = _parities(individual)
     present = np.any(individual != 0, axis=(2, 3, 4)).astype(np.float32)
     owned = present.sum(axis=1)
     found, total, squares = [], np.zeros(count), np.zeros(count)
     for start in range(0, count, CHUNK):
-        rows, chunk = individual[start : start + CHUNK], slice(start, start + CHUNK)
+        chunk = slice(start, start + CHUNK)
         shared = present[start:] @ present[chunk].T
         scale = np.sqrt(np.outer(owned[start:], owned[chunk])) / np.maximum(shared, 1)
-        straight, mirrored = (
-            scale * (flat[start:] @ np.ascontiguousarray(_mirror(rows, flip)).reshape(len(rows), -1).T)
-            for flip in (False, True)
-        )
+        same, opposite = even[start:] @ even[chunk].T, odd[start:] @ odd[chunk].T
+        straight, mirrored = scale * (same + opposite), scale * (same - opposite)
         best = np.tril(np.maximum(straight, mirrored), -1)  # second > first
         for second, first in np.argwhere(best >= CANDIDATE):
             turned = bool(mirrored[second, first] > straight[second, first])
@@ -124,6 +122,16 @@ def _candidates(individual: NDArray[np.float32]) -> tuple[list[tuple[int, int, b
             sums[chunk] += values.sum(axis=0)
     mean = total / (count - 1)
     return found, mean, np.sqrt(squares / (count - 1) - mean**2)
+
+
+def _parities(crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what is even and what is odd in each brain when left and right are exchanged, (N, half of the voxels) each.
+
+    Two brains' product is the sum of their parts' products; with one of them mirrored, it is the difference.
+    """
+    left, right = crops[:, :, : GRID[0] // 2], crops[:, :, : GRID[0] // 2 - 1 : -1]
+    scale = np.float32(np.sqrt(0.5))
+    return ((left + right) * scale).reshape(len(crops), -1), ((left - right) * scale).reshape(len(crops), -1)
 
 
 def _mirror(crops: NDArray[np.float32], flip: bool) -> NDArray[np.float32]:
