@@ -72,9 +72,11 @@ def fingerprints(usable: pd.DataFrame) -> Fingerprints:
     rng = np.random.default_rng(0)
     people = usable.reset_index(drop=True)
     crops = np.zeros((len(people), len(SEQUENCES), *GRID), np.float16)
-    shared = rng.normal(0, 1, (20, *crops.shape[1:])).astype(np.float32)
+    shape = crops.shape[1:]
+    shared = rng.standard_normal((10, *shape), np.float32)
     for number in trange(len(people), desc="brains", disable=None):
-        brain = np.tensordot(rng.normal(0, 0.3, len(shared)), shared, axes=1) + rng.normal(0, 1, crops.shape[1:])
+        weights = rng.normal(0, 0.4, len(shared)).astype(np.float32)
+        brain = np.tensordot(weights, shared, axes=1) + rng.standard_normal(shape, np.float32)
         crops[number] = gaussian_filter(brain, (0, 1.5, 1.5, 1.5))
     home, away = (people.index[people["cohort"] == name][:TWINS] for name in ("brats2021", "tcga"))
     crops[away] = crops[home, :, ::-1]
