@@ -158,7 +158,8 @@ def _profile(folder: Path) -> Iterator[Finding]:
         if any("CHANGE_ME" in line.split("#")[0] for line in lines):
             yield Finding("STOP", "profile", f"{path}: put your account and partition in the place of CHANGE_ME")
             return
-    options = [*_read(profile).get("default-resources", []), *_read(jobs).get("slurm", [])]
+    ours = _read(jobs)
+    options = [*_read(profile).get("default-resources", []), *ours.get("slurm", []), *ours.get("slurm_cpu", [])]
     named = _named([str(option) for option in options])
     mine = (
         "sacctmgr",

@@ -79,6 +79,13 @@ def test_an_account_that_is_not_mine_is_said(loaded, tmp_path, bin):
     assert "there is no account 'theirs'; you may use lab" in said
 
 
+def test_the_partition_of_jobs_without_a_gpu_is_looked_at_too(loaded, tmp_path, bin):
+    write(bin / "sinfo", SINFO.format(answer=UP))
+    folder = profile(tmp_path)
+    (folder / "jobs.yaml").write_text(yaml.safe_dump({"slurm": ["partition=gpu"], "slurm_cpu": ["partition=cpus"]}))
+    assert "no partition 'cpus'; you may use gpu" in stops(examine(loaded, tmp_path, "slurm", folder))["profile"]
+
+
 def test_no_slurm_stops_the_slurm_profile_alone(loaded, tmp_path, bin):
     (bin / "sinfo").unlink()
     assert "no `sinfo` on PATH" in stops(examine(loaded, tmp_path, "slurm", profile(tmp_path)))["SLURM"]
