@@ -3,6 +3,7 @@
 python tests/disturbed.py slow=1.2 small=6 train --study …
 """
 
+import os
 import sys
 import time
 
@@ -25,6 +26,12 @@ def slow(seconds: float) -> None:
     loop.batches = batches
 
 
+def slow_twice(seconds: float) -> None:
+    """The same, until SLURM has put the job back into the queue twice: however slow the machine, that is enough."""
+    if int(os.environ.get("SLURM_RESTART_COUNT", "0")) < 2:
+        slow(seconds)
+
+
 def small(crops: float) -> None:
     """Let memory be too small for the activations of more crops than that."""
     forward = MultiModalViT.forward
@@ -40,5 +47,5 @@ def small(crops: float) -> None:
 if __name__ == "__main__":
     while "=" in sys.argv[1]:
         name, value = sys.argv.pop(1).split("=")
-        {"slow": slow, "small": small}[name](float(value))
+        {"slow": slow, "slow_twice": slow_twice, "small": small}[name](float(value))
     main()

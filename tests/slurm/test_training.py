@@ -24,11 +24,11 @@ def study(tmp_path_factory):
 
 @pytest.fixture
 def start(cluster, study, tmp_path):
-    """Return a function that starts a training whose steps take at least ``slow`` seconds."""
+    """Return a function that starts a training under conditions of ``tests/disturbed.py``."""
     submitters = []
 
-    def start(name, slow, slurm=None, **options):
-        command = study.command(tmp_path / name, STEPS, slow=slow)
+    def start(name, condition, slurm=None, **options):
+        command = study.command(tmp_path / name, STEPS, **condition)
         options = {"cluster": "slurm", "memory_gb": 2, "slurm": {**SLURM, **(slurm or {})}, **options}
         run = Run(tmp_path / name, command=command, **options)
         submitters.append(run.submit())
@@ -61,14 +61,14 @@ def processes_of(run):
 
 
 def underway(run):
-    wait_until(lambda: 10 < len(log_of(run.folder)) < STEPS - 10, 120)
+    wait_until(lambda: 10 < len(log_of(run.folder)) < STEPS - 10, 300)
 
 
 def test_walltime_twice_requeue_and_sigkill(cluster, study, start):
-    # SLURM warns 20 to 50 s before the end of two minutes: it takes three jobs to take 160 steps of 1.2 s.
-    late, on_time = start("walltime", slow=1.2, minutes=2, slurm={"signal_delay_s": 20})
-    requeued, after_requeue = start("requeued", slow=0.2)
-    killed, after_kill = start("killed", slow=0.2)
+    # SLURM warns 20 to 50 s before the end of two minutes, which do not hold 160 steps of 1.2 s.
+    late, on_time = start("walltime", {"slow_twice": 1.2}, minutes=2, slurm={"signal_delay_s": 20})
+    requeued, after_requeue = start("requeued", {"slow": 0.2})
+    killed, after_kill = start("killed", {"slow": 0.2})
     underway(requeued)
     cluster.ask("scontrol", "requeue", requeued.record["job_id"])
     underway(killed)
@@ -117,7 +117,7 @@ def second_node(cluster):
 
 
 def test_two_nodes_train_as_one_and_go_on_after_a_warning(cluster, second_node, study, start):
-    run, submitter = start("nodes", slow=0.2, nodes=2, cpus=1, slurm={"partition": "pair"})
+    run, submitter = start("nodes", {"slow": 0.2}, nodes=2, cpus=1, slurm={"partition": "pair"})
     underway(run)
     assert len(processes_of(run)) == 2
     cluster.ask("scancel", "--signal=USR2", run.record["job_id"])
@@ -130,7 +130,7 @@ def test_two_nodes_train_as_one_and_go_on_after_a_warning(cluster, second_node, 
 
 
 def test_a_node_that_loses_its_process_ends_the_job_which_is_submitted_again(cluster, second_node, start):
-    run, submitter = start("lost", slow=0.2, nodes=2, cpus=1, slurm={"partition": "pair"})
+    run, submitter = start("lost", {"slow": 0.2}, nodes=2, cpus=1, slurm={"partition": "pair"})
     underway(run)
     os.kill(processes_of(run)[-1].pid, signal.SIGKILL)
     code, said = finish(submitter)
