@@ -21,6 +21,7 @@ ALIVE = {
     "PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED",
     "RESIZING", "SIGNALING", "SPECIAL_EXIT", "STAGE_OUT", "STOPPED", "RESV_DEL_HOLD",
 }  # fmt: skip
+ANSWER = "squeue.json"  # below the user's folder
 PATIENCE = 30  # seconds; a controller that is down answers late or never
 
 
@@ -129,8 +130,10 @@ def folder_of_this_user() -> Path:
 
 def _stored() -> Answer | None:
     try:
-        stored = json.loads((folder_of_this_user() / "queue.json").read_text())
+        stored = json.loads((folder_of_this_user() / ANSWER).read_text())
     except (FileNotFoundError, ValueError):
+        return None
+    if stored.get("fields") != list(Job._fields):  # another version's, of which this user runs a study too
         return None
     found = stored["jobs"]
     jobs = None if found is None else {job_id: Job(*job) for job_id, job in found.items()}
@@ -138,6 +141,6 @@ def _stored() -> Answer | None:
 
 
 def _store(answer: Answer) -> None:
-    temporary = folder_of_this_user() / "queue.json.tmp"  # only the holder of the lock writes it
-    temporary.write_text(json.dumps(answer, default=vars))
-    os.replace(temporary, folder_of_this_user() / "queue.json")
+    temporary = folder_of_this_user() / f"{ANSWER}.tmp"  # only the holder of the lock writes it
+    temporary.write_text(json.dumps({**vars(answer), "fields": Job._fields}))
+    os.replace(temporary, folder_of_this_user() / ANSWER)

@@ -1,3 +1,4 @@
+import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +55,15 @@ def test_an_answer_that_is_too_old_is_asked_for_again(slurm):
     first = queue.jobs(10)
     assert queue.jobs(time.time() - first.asked + 5).asked == first.asked
     assert queue.jobs(0).asked > first.asked
+    assert asked() == 2
+
+
+def test_what_another_version_stored_is_asked_for_again(slurm):
+    asked = slurm(LINES)
+    path = queue.folder_of_this_user() / queue.ANSWER
+    for jobs in ({"12": {"state": "RUNNING"}}, {"12": ["RUNNING", "None"]}):
+        path.write_text(json.dumps({"asked": time.time(), "jobs": jobs, "error": ""}))
+        assert queue.jobs(10).jobs["12"].node == "node1"
     assert asked() == 2
 
 
