@@ -41,7 +41,7 @@ PEAKS = {
     "A40": 150,
 }  # dense bf16
 LARGE = {"batch": 64, "patients": 512, "warm": 10, "steps": 100}
-SMALL = {"batch": 4, "patients": 12, "warm": 1, "steps": 2}
+SMALL = {"batch": 4, "patients": 16, "warm": 1, "steps": 2}
 
 
 @dataclass(frozen=True)

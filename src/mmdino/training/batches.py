@@ -1,6 +1,8 @@
 """The batches of a run, made in this process or by workers ahead of it; what they hold does not depend on that."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +19,20 @@ def batches(method: Trainable, start: int, workers: int, device: torch.device) -
     """Yield each step from ``start`` on with its batch, on ``device``."""
     steps = range(start, method.steps)
     pinned = device.type == "cuda"
+    workers = affordable(workers)
     made = _by_workers(method, steps, workers, pinned) if workers and steps else map(method.batch, steps)
     for step, batch in zip(steps, made):
         yield step, move(batch, device)
+
+
+def affordable(workers: int) -> int:
+    """Return as many workers as there are cores for, and say so where that is fewer than asked."""
+    cores = len(os.sched_getaffinity(0))
+    if workers > cores:
+        print(
+            f"workers: {workers} are asked for, and there are {cores} cores; {cores} make the batches", file=sys.stderr
+        )
+    return min(workers, cores)
 
 
 def _by_workers(method: Trainable, steps: range, workers: int, pinned: bool) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from mmdino.methods.base import Run, method
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.methods.supervised_vit.settings import Settings as SupervisedSettings
 from mmdino.models.layers import Block
-from mmdino.training.batches import batches
+from mmdino.training.batches import affordable, batches
 from mmdino.training.compiling import compile_blocks
 from mmdino.training.device import channels_last, pin
 from mmdino.training.finite import offenders
@@ -170,6 +170,12 @@ def test_diagnostics_tell_a_collapsed_network_from_a_live_one():
     assert effective_rank(line).item() == pytest.approx(1, abs=0.01)
     assert effective_rank(torch.randn(512, 16, generator=rng)).item() > 15
     np.testing.assert_allclose(effective_rank(torch.eye(4) - 0.25).item(), 3, atol=1e-3)
+
+
+def test_fewer_cores_make_fewer_workers_and_it_is_said(monkeypatch, capsys):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1})
+    assert [affordable(asked) for asked in (0, 2, 8)] == [0, 2, 2]
+    assert capsys.readouterr().err == "workers: 8 are asked for, and there are 2 cores; 2 make the batches\n"
 
 
 def test_a_pinned_batch_is_pinned_to_its_last_tensor(tiny_patients, tmp_path, monkeypatch):
