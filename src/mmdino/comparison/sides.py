@@ -10,7 +10,7 @@ import pandas as pd
 from mmdino.comparison.commit import commit_of, described_at
 from mmdino.config.chosen import chosen_results
 from mmdino.config.study import LoadedStudy, load_study
-from mmdino.errors import UserError
+from mmdino.errors import UserError, nearest
 from mmdino.evaluation.predictions import Answers, group, read_predictions, select
 from mmdino.files import read_json
 from mmdino.tables import MANIFEST, PREDICTIONS, SPLITS, TRUTH, Table, read_table
@@ -106,8 +106,10 @@ def read_side(given: str, study: Path, results: Path | None) -> Side:
         return _side(given, folder, *_settings(loaded), runs_in(folder))
     commit = commit_of(given, study)
     if commit is None:
+        beside = [found.name for found in path.parent.iterdir() if found.is_dir()] if path.parent.is_dir() else []
+        hint = nearest(path.name, beside) if len(path.parts) > 1 and beside else ""
         raise UserError(
-            f"'{given}' is no folder of results, no study's YAML, and no commit here; name one of these, "
+            f"'{given}' is no folder of results, no study's YAML, and no commit here{hint}; name one of these, "
             "e.g. results/phantom, config/studies/phantom.yaml, HEAD~1"
         )
     described = described_at(commit, study)

@@ -1,5 +1,6 @@
 """Strict reading of YAML: an unknown key is refused, and the error names it and the nearest right one."""
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,6 +59,9 @@ def _say(model: type[BaseModel], detail: Any) -> str:
         return f"unknown key '{place}'{nearest(str(detail['loc'][-1]), _siblings(model, detail['loc'][:-1]))}"
     if detail["type"] == "missing":
         return f"the key '{place}' is missing; add it"
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        hint = nearest(detail["input"], re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+        detail = {**detail, "msg": detail["msg"] + (hint if "did you mean" in hint else "")}
     message = detail["msg"].removeprefix("Value error, ")
     return f"'{place}' is {detail['input']!r}: {message}" if place else message
 

@@ -208,7 +208,8 @@ class Study(Strict):
                     )
         unknown = [name for name in self.labels.hidden if name not in self.cohorts]
         if unknown:
-            raise ValueError(f"labels.hidden names '{unknown[0]}', and there is no such cohort")
+            hint = nearest(unknown[0], self.cohorts)
+            raise ValueError(f"labels.hidden names '{unknown[0]}', and there is no such cohort{hint}")
         if not any(cohort.role == "train" for cohort in self.cohorts.values()):
             raise ValueError("no cohort has 'role: train'; there is nothing to train on")
         return self
@@ -246,6 +247,11 @@ class LoadedStudy:
             name = min(unknown)
             raise UserError(
                 f"{self.path}: 'methods.{name}' is used by no experiment{nearest(name, [e.method for e in loaded.values()])}"
+            )
+        reference = self.study.reference
+        if "reference" in self.study.model_fields_set and reference not in loaded:
+            raise UserError(
+                f"{self.path}: the reference '{reference}' is no experiment of it{nearest(reference, loaded)}"
             )
         return loaded
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from mmdino.leakage.descriptor import GRID
 
@@ -106,7 +107,7 @@ def _candidates(individual: NDArray[np.float32]) -> tuple[list[tuple[int, int, b
     present = np.any(individual != 0, axis=(2, 3, 4)).astype(np.float32)
     owned = present.sum(axis=1)
     found, total, squares = [], np.zeros(count), np.zeros(count)
-    for start in range(0, count, CHUNK):
+    for start in tqdm(range(0, count, CHUNK), desc="all pairs of brains", disable=None):
         chunk = slice(start, start + CHUNK)
         shared = present[start:] @ present[chunk].T
         scale = np.sqrt(np.outer(owned[start:], owned[chunk])) / np.maximum(shared, 1)

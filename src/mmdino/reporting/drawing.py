@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from mmdino.insight.record import Insight
 from mmdino.reporting.captions import CAPTIONS
@@ -172,7 +173,7 @@ def sources(data: StudyFiles, found: Statistics) -> dict[str, str]:
 def write_figures(data: StudyFiles, found: Statistics) -> None:
     """Write ``figures/`` (PDF, SVG, PNG); one that has no numbers any more is removed."""
     folder = data.out / "figures"
-    for name, plan in _plans(data, found).items():
+    for name, plan in tqdm(_plans(data, found).items(), desc="figures", unit="figure", disable=None):
         with style.styled():
             figure = plan.draw()
             if figure is not None:

@@ -4,11 +4,12 @@ Tables, figures and the page are made from it in a second; only this step resamp
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from tqdm import tqdm
 
 from mmdino.errors import UserError
 from mmdino.files import read_json, write_text
@@ -76,19 +77,20 @@ def estimate(data: StudyFiles) -> Statistics:
     main, ablations = data.shown("main", "baseline"), data.shown("ablation")
     every = [*main, *ablations]
     rows = main_rows(data, main)
-    return Statistics(
-        main=rows,
-        ablations=main_rows(data, ablations),
-        readouts=readout_rows(data, every),
-        missing=missing_cells(data, every),
-        by_count=count_cells(data, every),
-        random=random_cells(data, every),
-        claims=claims(data, rows),
-        calibration=calibration_rows(data, every),
-        selective=selective_rows(data, every),
-        groups=group_rows(data, every),
-        mistakes=mistakes(every),
-    )
+    parts: dict[str, Callable[[], list]] = {
+        "ablations": lambda: main_rows(data, ablations),
+        "readouts": lambda: readout_rows(data, every),
+        "missing": lambda: missing_cells(data, every),
+        "by_count": lambda: count_cells(data, every),
+        "random": lambda: random_cells(data, every),
+        "claims": lambda: claims(data, rows),
+        "calibration": lambda: calibration_rows(data, every),
+        "selective": lambda: selective_rows(data, every),
+        "groups": lambda: group_rows(data, every),
+        "mistakes": lambda: mistakes(every),
+    }
+    watched = tqdm(parts.items(), desc="statistics", unit="part", disable=None)
+    return Statistics(main=rows, **{name: part() for name, part in watched})
 
 
 def write_statistics(statistics: Statistics, results: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
+from tqdm import tqdm
 
 from mmdino.config import Experiment, MethodSettings, Space
 from mmdino.config.strict import parse
@@ -63,8 +64,8 @@ def tune(
     _take_up(search)
     if not search.trials:
         search.enqueue_trial({name: getattr(settings, name) for name in experiment.tune})
-    while len(search.get_trials(deepcopy=False, states=ENDED)) < trials:
-        number = len(search.get_trials(deepcopy=False, states=ENDED))
+    ended = len(search.get_trials(deepcopy=False, states=ENDED))
+    for number in tqdm(range(ended, trials), f"trials of {experiment.name}", trials, initial=ended, disable=None):
         search.sampler = optuna.samplers.TPESampler(seed=stable_hash("tune", seed, number) % 2**32)
         trial = search.ask()
         try:
