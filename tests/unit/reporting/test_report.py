@@ -233,7 +233,13 @@ def test_a_half_done_study(tmp_path):
     written(runs / "starter-frozen/seed-0", bad)
     (results / "splits.tsv").write_text("patient\tnonsense\n")
     write_insight(Insight("mm-dinov2", 0, problem="no memory"), results / "insight")
+    older = results / "cohorts/home/preprocessed.tsv"
+    pd.read_csv(older, sep="\t").drop(columns=["flags", "decision"]).to_csv(older, sep="\t", index=False)
+    (results / "statistics.json").write_text('{"main": []}')  # of an older version: estimated anew
+    record = runs / "supervised-cnn/seed-0/run.json"
+    record.write_text(re.sub(r'"cpu_seconds": [0-9.]+', '"cpu_seconds": NaN', record.read_text()))
     text = words(page(study, results))
+    assert "of another version of this program: missing columns flags, decision" in text
     assert "MM-DINOv2 (1 of 2 seeds)" in text
     assert "seed 1: training stopped at step 300" in text
     assert "row 3 (subject sub-0003): probabilities" in text
