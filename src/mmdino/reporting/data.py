@@ -17,7 +17,7 @@ from mmdino.evaluation.predictions import Answers, Place, group, read_prediction
 from mmdino.evaluation.subsets import ALL
 from mmdino.files import read_json
 from mmdino.insight.record import Insight, read_insight
-from mmdino.reporting.sections import SNAKEMAKE
+from mmdino.reporting.sections import command
 from mmdino.tables import FAILURES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, Table, read_table
 
 
@@ -44,8 +44,9 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class Arm:
-    """An experiment of the study with its runs."""
+    """An experiment of a study with its runs."""
 
+    study: str
     experiment: Experiment
     runs: list[RunFiles]
     tuning: dict[str, Any] = field(default_factory=dict)  # tuning/<experiment>/best.json, or empty
@@ -63,7 +64,7 @@ class Arm:
     @property
     def command(self) -> str:
         """Return the command that runs it."""
-        return f"{SNAKEMAKE} {self.name}"
+        return command(self.study, self.name)
 
     @property
     def done(self) -> list[RunFiles]:
@@ -179,6 +180,7 @@ def gather(study: LoadedStudy, results: Path, out: Path | None = None) -> StudyF
     cohorts = list(study.study.cohorts)
     arms = [
         Arm(
+            study.study.name,
             experiment,
             [_run(results / "runs" / name / f"seed-{seed}", seed) for seed in study.seeds(name)],
             _read(read_json, results / "tuning" / name / "best.json", broken) or {},

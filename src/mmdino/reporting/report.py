@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from mmdino.reporting.published import claim_table, published_table
 from mmdino.reporting.quality import flagged_table, quality_table
 from mmdino.reporting.rerun import departure_table, output_table, rerun_tables
 from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
-from mmdino.reporting.sections import SECTIONS, SNAKEMAKE
+from mmdino.reporting.sections import SECTIONS, command
 from mmdino.reporting.statistics import Statistics, estimate, write_statistics
 from mmdino.reporting.study import cohort_table, cost_table, failure_table, tuning_table
 from mmdino.reporting.tables import Table
@@ -105,7 +106,7 @@ def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
         "columns": viewer.COLUMNS,
         "sequences": SEQUENCES,
         "facts": _facts(data),
-        "snakemake": SNAKEMAKE,
+        "again": partial(command, data.study.study.name),
         "configuration": yaml.safe_dump(data.study.study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         "settings": {arm.title: show(data.study, arm.name) for arm in data.shown()},
         "versions": _versions(data),

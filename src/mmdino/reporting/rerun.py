@@ -8,18 +8,19 @@ import pandas as pd
 from mmdino.config.show import choices
 from mmdino.config.sources import PAPER_OR_CODE
 from mmdino.reporting.data import StudyFiles
-from mmdino.reporting.sections import SECTIONS, SNAKEMAKE
+from mmdino.reporting.sections import SECTIONS, command
 from mmdino.reporting.tables import Table, text
 
 
 def rerun_tables(data: StudyFiles) -> list[Table]:
     """Return for each part of the report the command that makes it again; and the same of arms that nobody has run."""
     parts = [
-        ("All that is not run yet, and this report", SNAKEMAKE),
-        ("Every table and figure, from the files that are there", f"{SNAKEMAKE} --forcerun report"),
-        ("Data and quality, from the scans", f"{SNAKEMAKE} {data.results / 'splits.tsv'}"),
+        ("All that is not run yet, and this report", ""),
+        ("Every table and figure, from the files that are there", "--forcerun report"),
+        ("Data and quality, from the scans", f"{data.results / 'splits.tsv'}"),
     ]
-    lines = [{"part": part, "command": command, "question": ""} for part, command in parts]
+    study = data.study.study.name
+    lines = [{"part": part, "command": command(study, target), "question": ""} for part, target in parts]
     shown = [arm.name for arm in data.shown()]
     arms = [{"part": arm.title, "command": arm.command, "question": arm.experiment.question} for arm in data.arms]
     lines += [line for arm, line in zip(data.arms, arms) if arm.name in shown]
@@ -51,7 +52,7 @@ def output_table(data: StudyFiles, tables: Sequence[Table], figures: dict[str, s
     sources = {table.name: table.source for table in tables}
     lines = []
     for section in SECTIONS:
-        place = {"section": section.link, "command": section.command}
+        place = {"section": section.link, "command": command(data.study.study.name, section.target)}
         for name in section.tables:
             if name in sources:
                 lines.append({"file": f"tables/{name}.tsv", "source": sources[name], **place})

@@ -16,7 +16,7 @@ from mmdino.reporting.data import gather
 from mmdino.reporting.figures import style
 from mmdino.reporting.report import build_report
 from mmdino.reporting.rerun import departure_table
-from mmdino.reporting.sections import SECTIONS, section_of
+from mmdino.reporting.sections import SECTIONS, command, section_of
 from results_factory import ARMS, MadeArm, predictions, write_study, written
 
 ROOT = Path(__file__).parents[3]
@@ -68,14 +68,14 @@ def test_each_section_holds_its_tables_and_figures_with_their_files_and_what_mak
         ids = {element.get("id") for element in shown.iter() if element.get("id")}
         assert {name for name in ids if name.startswith("table-")} <= {f"table-{name}" for name in section.tables}
         assert {name for name in ids if name.startswith("figure-")} <= {f"figure-{name}" for name in section.figures}
-        assert section.command in words(shown)
+        assert command("made-up", section.target) in words(shown)
         for kind, name in [*(("table", n) for n in section.tables), *(("figure", n) for n in section.figures)]:
             path = f"tables/{name}.tsv" if kind == "table" else f"figures/{name}.svg"
             if f"{kind}-{name}" in ids:
                 assert path.rpartition(".")[0] in words(shown)
                 assert (results / path).is_file()
             if section.name != "rerun":
-                assert outputs.loc[path, "command"] == section.command
+                assert outputs.loc[path, "command"] == command("made-up", section.target)
     tables = {path.stem for path in (results / "tables").glob("*.tsv")}
     assert tables == {name for section in SECTIONS for name in section.tables}
     figures = {path.stem for path in (results / "figures").glob("*.svg")}
@@ -289,3 +289,12 @@ def test_a_broken_oracle_is_said_and_left_out(tmp_path):
 def test_reporting_needs_no_torch():
     code = "import sys, mmdino.reporting.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_command_names_a_study_that_the_configuration_does_not_choose(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command("hard", "ablations").endswith(" ablations --config study=hard")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("study: easy\n")
+    assert command("hard").endswith("profiles/local --config study=hard")
+    assert command("easy", "ablations").endswith("profiles/local ablations")
