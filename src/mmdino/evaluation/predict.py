@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import nn
 
 from mmdino.dataset.patients import Patients
 from mmdino.errors import UserError
 from mmdino.evaluation.looking import HEAD, Names, Seen, look
 from mmdino.evaluation.subsets import SUBSETS
-from mmdino.methods.base import Run, method
+from mmdino.methods.base import Encoder, Run, method
 from mmdino.models.logistic import Fitted, fit_sweep
 from mmdino.tables import CLASSES, PREDICTIONS, SEQUENCES, conform, sequence_set
+from mmdino.training.device import best_device, place
 
 
 def predict(run: Run, method_name: str, protocols: Sequence[str], progress: bool = True) -> pd.DataFrame:
@@ -31,7 +33,7 @@ def predict(run: Run, method_name: str, protocols: Sequence[str], progress: bool
     Raises:
         UserError: there is no labelled training patient or nobody to predict, or the method's output is not finite.
     """
-    encoder, patients = method(method_name).load(run), run.patients
+    encoder, patients = _placed(method(method_name).load(run)), run.patients
     train, asked = patients.select("train", labelled=True), patients.select("val") + patients.select("test")
     _check(run, train, asked)
     fitted_on = SUBSETS if "refit" in protocols else (SEQUENCES,)
@@ -57,6 +59,14 @@ def predict(run: Run, method_name: str, protocols: Sequence[str], progress: bool
     frame = conform(PREDICTIONS, pd.concat(rows, ignore_index=True), run.folder / "predictions.parquet")
     frame.attrs["regressions"] = notes
     return frame
+
+
+def _placed(encoder: Encoder) -> Encoder:
+    """Return ``encoder``, its network (where it has one) on the GPU (where there is one)."""
+    network = getattr(encoder, "network", None)
+    if isinstance(network, nn.Module):
+        place(network, best_device())
+    return encoder
 
 
 def _check(run: Run, train: list[str], asked: list[str]) -> None:

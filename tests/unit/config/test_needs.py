@@ -28,7 +28,7 @@ def test_only_who_shares_a_batch_declares_several_gpus(name):
     for job in ("train", "predict"):
         needs = settings(name).needs(job)
         assert min(needs.cpus, needs.memory_gb, needs.minutes) > 0
-    assert settings(name).needs("predict").gpus == 0, "predictions are computed on cores"
+    assert settings(name).needs("predict").gpus == min(1, settings(name).needs("train").gpus)
 
 
 def test_needs_grow_with_size_and_length():
@@ -67,7 +67,8 @@ def test_submit_asks_for_what_the_method_of_its_command_declares(monkeypatch, tm
     assert (found.gpus, found.nodes) == (1, 1)
     found = submitted("train", "radiomics")
     assert (found.cpus, found.gpus, found.nodes, found.slurm) == (4, 0, 1, {"partition": "cpu"})
-    assert submitted("predict", "mm-dinov2").gpus == 0
+    assert submitted("predict", "mm-dinov2").gpus == 1, "nobody shares a prediction"
+    assert submitted("predict", "radiomics").gpus == 0
 
 
 def test_a_verb_without_an_experiment_gets_what_it_is_given():

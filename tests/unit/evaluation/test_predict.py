@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from factories import tiny_study
 from mmdino.dataset.patients import Patients
@@ -13,6 +14,7 @@ from mmdino.evaluation.predictions import read_predictions
 from mmdino.evaluation.subsets import ALL, SUBSETS
 from mmdino.methods.base import Run
 from mmdino.tables import CLASSES, PREDICTIONS, SEQUENCES, write_table
+from mmdino.training.device import best_device
 
 
 class Pixels:
@@ -139,3 +141,15 @@ def test_nobody_to_predict_is_said(monkeypatch, tiny_patients):
     splits = tiny_patients.splits.reset_index(drop=True)
     with pytest.raises(UserError, match="no validation or test patient"):
         asked(monkeypatch, Pixels(), Patients(tiny_patients.bank, splits[splits["split"] == "train"]))
+
+
+def test_a_network_predicts_where_it_is_placed(monkeypatch, tiny_patients):
+    class Networked(Pixels):
+        network = torch.nn.Linear(1, 1)
+
+    placed = []
+    monkeypatch.setattr(module, "place", lambda network, device: placed.append((network, device)))
+    asked(monkeypatch, Networked(), tiny_patients)
+    assert placed == [(Networked.network, best_device())]
+    asked(monkeypatch, Pixels(), tiny_patients)
+    assert len(placed) == 1, "nothing to place"

@@ -12,7 +12,7 @@ SHORT = 50_000  # patients that a short training sees: the phantom study's longe
 
 
 def network_needs(job: Job, weights: int, patients_seen: int, gpus: int, images_gb: int = 0) -> Needs:
-    """Return what a network needs; it is trained on a GPU, and predicts on the machine's cores.
+    """Return what a network needs; it is trained on a GPU or several, and predicts on one.
 
     Args:
         job: a training, or a prediction.
@@ -23,5 +23,5 @@ def network_needs(job: Job, weights: int, patients_seen: int, gpus: int, images_
     """
     memory = PROGRAM_GB + images_gb + round(COPIES * 4 * weights / 1e9)
     if job == "predict":
-        return Needs(cpus=MANY, memory_gb=memory)
+        return Needs(MANY, min(gpus, 1), memory)
     return Needs(MANY, gpus, memory, minutes=240 if patients_seen <= SHORT else 720)

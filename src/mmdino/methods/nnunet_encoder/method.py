@@ -25,7 +25,7 @@ class NNUNetFeatures:
     """
 
     def __init__(self, encoder: nn.Module, order: list[str], stride: int, settings: Settings):
-        self.encoder, self.order, self.stride, self.settings = encoder.eval(), order, stride, settings
+        self.network, self.order, self.stride, self.settings = encoder.eval(), order, stride, settings
         self._last: tuple[Slices, Tensor] | None = None
 
     @torch.no_grad()
@@ -33,9 +33,9 @@ class NNUNetFeatures:
         """Return ``cls``: (N, D) float32, each stage's channels pooled over the crop, the deepest last."""
         shown = (slices.present & np.isin(SEQUENCES, sequences))[:, [SEQUENCES.index(name) for name in self.order]]
         images = self._images(slices) * torch.from_numpy(shown)[:, :, None, None]
-        device = next(self.encoder.parameters()).device
+        device = next(self.network.parameters()).device
         parts = [
-            torch.cat([self._pooled(stage) for stage in self.encoder(chunk.to(device))[-self.settings.deepest :]], 1)
+            torch.cat([self._pooled(stage) for stage in self.network(chunk.to(device))[-self.settings.deepest :]], 1)
             for chunk in images.split(CHUNK)
         ]
         return {"cls": torch.cat(parts).float().cpu().numpy()}
