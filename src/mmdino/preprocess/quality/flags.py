@@ -36,7 +36,10 @@ def place(row: Row, qc: Quality) -> str:
 
 
 def similarity(row: Row, qc: Quality) -> str:
-    """Flag a sequence less similar to the reference (or the reference to the atlas) than in the cohort's others."""
+    """Flag a sequence that shares nothing with the reference (or it with the atlas), or less than in the cohort's others."""
+    lowest = min((row[f"similarity_{name}"] for name in SEQUENCES), key=lambda value: (value != value, value))
+    if lowest < qc.similarity:
+        return f"registration: similarity of {lowest:.3f}, as of strangers"
     if not row["similarity_z"] < qc.similarity_z:
         return ""
     return f"registration: similarity {row['similarity_z']:.1f} robust standard deviations from the cohort's median"

@@ -105,6 +105,11 @@ def test_few_patients_have_no_usual_similarity(rows):
     assert judge(table(rows[:7]), Quality(), {}, "c")["similarity_z"].isna().all()
 
 
+def test_a_bottle_in_a_brains_place_is_flagged_in_the_smallest_cohort(rows):
+    bottle = {**rows[0], "similarity_t1c": 0.004, "similarity_t2": np.nan}
+    assert "similarity of 0.004" in judge(table([bottle]), Quality(), {}, "c").loc[0, "flags"]
+
+
 def test_similarity_is_judged_within_a_stage(rows):
     other = [{**row, "subject": f"n{row['subject']}", "stage": "native", "similarity_t1": 0.9} for row in rows]
     together = judge(table([*rows, *other]), Quality(), {}, "c")
