@@ -59,7 +59,7 @@ def test_what_was_not_run_is_not_judged(tmp_path, name):
     missing = name.replace("_", "-")
     found = answer(tmp_path, **{name: replace(ARMS[missing], skill=None)})
     assert found[MET].verdict == "not testable"
-    assert f"profiles/local {missing}`" in found[MET].sentence
+    assert f"profiles/local {missing} --config study=made-up`" in found[MET].sentence
 
 
 @pytest.mark.parametrize(("skill", "verdict"), [(2.0, "supported"), (0.1, "not supported")])
