@@ -48,7 +48,7 @@ def test_the_tables_are_the_local_ones(cluster, tmp_path):
     clones = [filled_in(tmp_path / name) for name in ("a", "b")]
     with ThreadPoolExecutor() as pool:  # while SLURM lets one wait, the other one works
         on_slurm, here = (contents(results) for results in pool.map(run, clones, ("slurm", "local")))
-    assert list(clones[0].glob(".snakemake/slurm_logs/rule_preprocess_shard/*.log"))
+    assert list(clones[0].glob(".snakemake/slurm_logs/rule_preprocess_shard/**/*.log"))
     jobs = [read_json(path) for path in clones[0].glob("results/mini/runs/*/*/jobs/*/job.json")]
     assert {job["cluster"] for job in jobs} == {"slurm"}
     assert len(on_slurm) > 50
