@@ -25,7 +25,7 @@ from mmdino.methods.mm_dinov2.method import MMDinoV2
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.training.batches import batches
 from mmdino.training.compiling import compile_blocks
-from mmdino.training.device import best_device, device_name, peak_memory_bytes, place
+from mmdino.training.device import best_device, device_name, peak_memory_bytes
 from mmdino.training.precision import Precision
 from mmdino.training.record import git_commit, versions
 from patients import phantoms
@@ -121,7 +121,7 @@ def trainable(patients: Patients, folder: Path, precision: str, size: dict[str, 
 
 def train(trained: MMDinoV2, size: dict[str, int], workers: int, device: torch.device, compiled: bool) -> Speed:
     """Train for the warm-up's steps, of which the first counts FLOPs, and then time the others."""
-    place(trained.network, device)
+    trained.network.to(device)
     trained.network.train()
     numbers, losses, waited, flops = Precision(trained.precision, device), [], 0.0, 0
     began = last = time.perf_counter()

@@ -20,7 +20,7 @@ from mmdino.evaluation.subsets import SUBSETS
 from mmdino.methods.base import Encoder, Run, method
 from mmdino.models.logistic import Fitted, fit_sweep
 from mmdino.tables import CLASSES, PREDICTIONS, SEQUENCES, conform, sequence_set
-from mmdino.training.device import best_device, place
+from mmdino.training.device import best_device
 
 
 def predict(run: Run, method_name: str, protocols: Sequence[str], progress: bool = True) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def _placed(encoder: Encoder) -> Encoder:
     """Return ``encoder``, its network (where it has one) on the GPU (where there is one)."""
     network = getattr(encoder, "network", None)
     if isinstance(network, nn.Module):
-        place(network, best_device())
+        network.to(best_device())
     return encoder
 
 

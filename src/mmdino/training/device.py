@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def best_device() -> torch.device:
@@ -20,20 +20,6 @@ def computes_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported()
-
-
-def place(network: nn.Module, device: torch.device) -> None:
-    """Move a network to ``device``; on a GPU its 2-D convolutions lie channels last, as tensor cores read them."""
-    network.to(device)
-    if device.type == "cuda":
-        channels_last(network)
-
-
-def channels_last(network: nn.Module) -> None:
-    """Lay the weights of 2-D convolutions out channels last, in place; images and features then follow them."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)
 
 
 def move(value: Any, device: torch.device) -> Any:

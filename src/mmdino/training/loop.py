@@ -14,7 +14,7 @@ from mmdino.methods.common.processes import anywhere, rank, sum_gradients, wait_
 from mmdino.training.batches import batches
 from mmdino.training.checkpoint import Checkpoints
 from mmdino.training.compiling import compile_blocks
-from mmdino.training.device import best_device, place
+from mmdino.training.device import best_device
 from mmdino.training.finite import require_finite
 from mmdino.training.interrupt import Interrupt
 from mmdino.training.log import Log
@@ -49,7 +49,7 @@ def train(
     if world_size() > 1 and not method.shares_batch:
         raise UserError(f"{type(method).__name__} trains in one process; start it without torchrun")
     device, writes = best_device(), rank() == 0
-    place(method.network, device)
+    method.network.to(device)
     if method.compile:
         compile_blocks(method.network, device)
     precision = Precision(method.precision, device)

@@ -16,7 +16,7 @@ from mmdino.methods.supervised_vit.settings import Settings as SupervisedSetting
 from mmdino.models.layers import Block
 from mmdino.training.batches import affordable, batches
 from mmdino.training.compiling import compile_blocks
-from mmdino.training.device import channels_last, pin
+from mmdino.training.device import pin
 from mmdino.training.finite import offenders
 from mmdino.training.loop import train
 from mmdino.training.precision import Precision
@@ -186,16 +186,6 @@ def test_a_pinned_batch_is_pinned_to_its_last_tensor(tiny_patients, tmp_path, mo
     assert again.subjects == batch.subjects
     everything = [batch.global_crops, batch.local_crops, batch.absent, batch.labels, *vars(batch.masks).values()]
     assert {id(tensor) for tensor in pinned} == {id(tensor) for tensor in everything}
-
-
-def test_channels_last_changes_the_layout_alone():
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Conv2d(4, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 3, 3))
-    images = torch.randn(2, 4, 12, 12)
-    before = network(images)
-    channels_last(network)
-    assert network[0].weight.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(network(images), before)
 
 
 def test_the_gpu_benchmark_runs_at_small_size():
