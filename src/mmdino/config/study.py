@@ -7,9 +7,10 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from mmdino.config.experiment import Data, Experiment, MethodSettings, Policy, load_experiments, method_settings
+from mmdino.config.extends import read_extended
 from mmdino.config.needs import Job, Needs
 from mmdino.config.quality import Quality
-from mmdino.config.strict import Strict, parse, read_yaml
+from mmdino.config.strict import Strict, parse
 from mmdino.errors import UserError, nearest
 
 
@@ -311,7 +312,7 @@ def load_study(path: Path | str, check: bool = True) -> LoadedStudy:
     Raises:
         UserError: naming the file, the key and the nearest right one.
     """
-    loaded = LoadedStudy(parse(Study, read_yaml(path), path), Path(path))
+    loaded = LoadedStudy(parse(Study, read_extended(Path(path)), path), Path(path))
     if check:
         for name in loaded.experiments:
             loaded.settings(name)

@@ -1,0 +1,54 @@
+"""A study that extends another."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmdino.config import load_study
+from mmdino.config.extends import read_extended
+from mmdino.errors import UserError
+
+ROOT = Path(__file__).parents[3]
+
+
+def write(folder, **files):
+    for name, value in files.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(value))
+    return folder
+
+
+def test_what_is_said_replaces_and_the_rest_is_taken_over(tmp_path):
+    base = {
+        "name": "a",
+        "seeds": [0],
+        "cohorts": {"x": 1, "y": 2},
+        "methods": {"m": {"lr": 1, "steps": 2}, "n": {"k": 3}},
+    }
+    own = {"extends": "a.yaml", "name": "b", "cohorts": {"z": 3}, "methods": {"m": {"lr": 9}, "o": {"q": 1}}}
+    write(tmp_path, a=base, b=own, c={"extends": "b.yaml", "name": "c", "methods": {"m": {"steps": 7}}})
+    expected = {"name": "b", "seeds": [0], "cohorts": {"z": 3}}
+    methods = {"m": {"lr": 9, "steps": 2}, "n": {"k": 3}, "o": {"q": 1}}
+    assert read_extended(tmp_path / "b.yaml") == expected | {"methods": methods}
+    third = methods | {"m": {"lr": 9, "steps": 7}}
+    assert read_extended(tmp_path / "c.yaml") == expected | {"name": "c", "methods": third}
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"extends": "b.yaml"}, "comes back to"),
+        ({"extends": "../a.yaml"}, "name of a study beside it"),
+        ({"extends": ["a.yaml"]}, "name of a study beside it"),
+        ({"extends": "aa.yaml"}, "aa.yaml: there is no such file; did you mean 'a'"),
+    ],
+)
+def test_a_wrong_extends_is_refused(tmp_path, own, said):
+    write(tmp_path, a={"extends": "b.yaml"} if own["extends"] == "b.yaml" else {"name": "a"}, b=own)
+    with pytest.raises(UserError, match=said):
+        read_extended(tmp_path / ("a.yaml" if own["extends"] == "b.yaml" else "b.yaml"))
+
+
+def test_the_hard_phantoms_recipes_are_the_phantoms():
+    ours, theirs = (load_study(ROOT / "config" / "studies" / f"{name}.yaml") for name in ("phantom-hard", "phantom"))
+    assert all(ours.resolved(name) == theirs.resolved(name) for name in ours.experiments)
