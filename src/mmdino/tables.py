@@ -3,13 +3,17 @@
 Adding a column here is how a data contract changes; docs/data-contracts.md lists the same tables for people.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from mmdino.errors import UserError
 from mmdino.files import atomic
+
+if TYPE_CHECKING:  # pandas takes .4 CPU s to load, and who only asks for names (a dry run) reads no table
+    import pandas as pd
 
 SEQUENCES = ("t1", "t1c", "t2", "flair")
 CLASSES = ("astrocytoma", "glioblastoma", "oligodendroglioma")
@@ -118,6 +122,8 @@ def read_table(table: Table, path: Path | str) -> pd.DataFrame:
     Raises:
         UserError: the file is missing, lacks columns, or has two rows with the same key.
     """
+    import pandas as pd
+
     path = Path(path)
     if not path.exists():
         raise UserError(
@@ -176,6 +182,8 @@ def conform(table: Table, frame: pd.DataFrame, path: Path | str) -> pd.DataFrame
 
 
 def _cast(column: pd.Series, kind: type) -> pd.Series:
+    import pandas as pd
+
     if kind is str:
         return column.fillna("").astype(str)
     if kind is bool:
