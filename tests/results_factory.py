@@ -1,7 +1,7 @@
 """Results made up for tests: predictions that are right as often as asked, and whole studies of them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,19 @@ from mmdino.config.study import LoadedStudy, load_study
 from mmdino.evaluation.subsets import SUBSETS
 from mmdino.files import stable_hash, write_json
 from mmdino.nifti import write_volume
-from mmdino.tables import CLASSES, MANIFEST, PREDICTIONS, PREPROCESSED, SEQUENCES, SPLITS, sequence_set, write_table
+from mmdino.reporting.data import StudyFiles, gather
+from mmdino.reporting.statistics import Statistics, estimate
+from mmdino.tables import (
+    CLASSES,
+    MANIFEST,
+    PREDICTIONS,
+    PREPROCESSED,
+    SEQUENCES,
+    SPLITS,
+    read_table,
+    sequence_set,
+    write_table,
+)
 
 
 def answers(truth: np.ndarray, skill: float, rng: np.random.Generator) -> np.ndarray:
@@ -138,6 +150,30 @@ def write_study(
     return load_study(root / "config/studies/made-up.yaml"), results
 
 
+def many_arms(root: Path, number: int = 300) -> tuple[StudyFiles, Statistics]:
+    """Return a study of so many arms: two were run, and the others' estimates are the second's with an MCC of their own."""
+    arms = {name: ARMS[name] for name in ("mm-dinov2", "radiomics")}
+    others = [f"arm-{place:03d}" for place in range(number - len(arms))]
+    study, results = write_study(
+        root, arms | {name: MadeArm(None, title=f"Arm {name[4:]}") for name in others}, val=20, test=40, bootstrap=100
+    )
+    data = gather(study, results)
+    found = estimate(data)
+
+    def multiplied(rows: list) -> list:
+        """Return a list of ``Statistics`` with the rows of ``radiomics`` for each of the others."""
+        model = [row for row in rows if row.arm == "radiomics"]
+        return [row for row in rows if row.arm in arms] + [replace(row, arm=name) for name in others for row in model]
+
+    lists = {field.name: getattr(found, field.name) for field in fields(Statistics) if field.name != "claims"}
+    found = replace(found, **{name: multiplied(rows) for name, rows in lists.items()})
+    for place, row in enumerate(found.main):
+        mcc = row.metrics["mcc"]
+        less = place / number / 10
+        row.metrics["mcc"] = replace(mcc, value=mcc.value - less, low=mcc.low - less, high=mcc.high - less)
+    return data, found
+
+
 def _yaml(path: Path, value: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
@@ -219,6 +255,16 @@ def _write_cohorts(results: Path, cohorts: dict, val: int, test: int, subject: s
         for table, rows in ((MANIFEST, manifest), (PREPROCESSED, done)):
             write_table(table, pd.DataFrame(rows, columns=list(table.columns)), folder / f"{table.name}.tsv")
     write_table(SPLITS, pd.DataFrame(splits), results / "splits.tsv")
+
+
+def write_flags(results: Path, cohort: str = "home", patients: int = 3) -> None:
+    """Let the first patients of a cohort have brains too small for one, and be flagged for it."""
+    path = results / "cohorts" / cohort / "preprocessed.tsv"
+    frame = read_table(PREPROCESSED, path)
+    first = frame.index[:patients]
+    frame.loc[first, ["brain_ml", "flat_end"]] = [512.0, 0.1]
+    frame.loc[first, "flags"] = "brain of 512 ml"
+    write_table(PREPROCESSED, frame, path)
 
 
 def picture(path: Path, seed: int = 0) -> None:

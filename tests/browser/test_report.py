@@ -47,6 +47,16 @@ def test_nothing_overflows_sideways(browser, address, width, scheme):
     assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
 
 
+def test_what_goes_on_to_the_right_has_a_shadow_there(browser, address):
+    resize(browser, 360)
+    browser.get(address)
+    part = browser.find_element(By.CSS_SELECTOR, ".scroll:has(#table-main)")
+    shadow = "return arguments[0].classList.contains('more')"
+    WebDriverWait(browser, 5).until(lambda b: b.execute_script(shadow, part))
+    browser.execute_script("arguments[0].scrollLeft = 1e5", part)
+    WebDriverWait(browser, 5).until(lambda b: not b.execute_script(shadow, part))
+
+
 def test_a_head_sorts_its_column_up_and_down(browser, address):
     resize(browser, 1300)
     browser.get(address)
@@ -133,6 +143,30 @@ def test_every_link_leads_somewhere_and_every_fold_opens(browser, address):
 def test_the_hostile_name_is_seen_as_text(browser, address):
     browser.get(address)
     assert "sub-<script>alert(1)</script>&\"x'" in browser.find_element(By.ID, "failures").text
+
+
+def test_a_flagged_point_says_who_it_is_under_the_pointer_and_by_the_keyboard(browser, address):
+    resize(browser, 1300)
+    browser.get(address)
+    figure = browser.find_element(By.ID, "figure-quality")
+    first, second, third = figure.find_elements(By.CLASS_NAME, "point")
+    tip = figure.find_element(By.CLASS_NAME, "tip")
+    assert not tip.is_displayed()
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", third)
+    ActionChains(browser).move_to_element(third).perform()
+    assert tip.text.startswith("sub-000")
+    assert "512" in tip.text
+    ActionChains(browser).move_to_element(browser.find_element(By.CSS_SELECTOR, "#figure-quality figcaption")).perform()
+    assert not tip.is_displayed()
+    browser.execute_script("arguments[0].focus()", first)
+    assert tip.text == first.get_attribute("aria-label")
+    assert tip.text.startswith("sub-0000, preop (home)")
+    for key, point in ((Keys.ARROW_RIGHT, second), (Keys.END, third), (Keys.ARROW_LEFT, second), (Keys.HOME, first)):
+        browser.switch_to.active_element.send_keys(key)
+        assert browser.switch_to.active_element == point
+        assert tip.text == point.get_attribute("aria-label")
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not tip.is_displayed()
 
 
 def pixels(browser, sequence: str) -> list[int]:

@@ -110,11 +110,11 @@ def report(
     from mmdino.cli.browser import open_page
     from mmdino.config import load_study
     from mmdino.config.chosen import chosen_results
-    from mmdino.reporting.report import build_report, write_page
+    from mmdino.reporting.report import build_page, build_report
 
     loaded = load_study(study)
     folder = results or chosen_results(loaded.study.name)
-    made = write_page(*_found(study, folder)) if page else build_report(loaded, folder, out)
+    made = build_page(loaded, folder) if page else build_report(loaded, folder, out)
     typer.echo(open_page(made) if show else made)
 
 

@@ -23,6 +23,16 @@ def resample(truth: NDArray[np.int64], replicates: int, seed: int = 0) -> NDArra
     return weights
 
 
+def resample_once(truth: NDArray[np.int64], replicates: int) -> NDArray[np.float32]:
+    """Return what :func:`resample` does, to be read only: drawn once for the same labels."""
+    return _drawn(truth.astype(np.int64).tobytes(), replicates)
+
+
+@lru_cache(maxsize=16)  # the external test, and its cohorts and sites: a report asks for each hundreds of times
+def _drawn(truth: bytes, replicates: int) -> NDArray[np.float32]:
+    return resample(np.frombuffer(truth, np.int64), replicates)
+
+
 def resampled_confusion(
     truth: NDArray[np.int64], predicted: NDArray[np.int64], weights: NDArray[np.float32], classes: int
 ) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ method faces the sum of both.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import reduce
 from typing import TypeVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from mmdino.evaluation.bootstrap import (
     interval,
     permutation_p,
     resample,
+    resample_once,
     two_sided_p,
 )
 from mmdino.evaluation.metrics import BOUNDS, METRICS, confusion, mcc, points, resampled
@@ -97,7 +98,7 @@ def arm_mcc(runs: Sequence[Run], replicates: int) -> Estimate | None:
     if not runs or len(np.unique(runs[0][0].truth)) < 2:
         return None
     values = _points(runs)
-    weights = _weights(runs[0][0].truth.tobytes(), replicates)
+    weights = resample_once(runs[0][0].truth, replicates)
     return _estimate(Estimate, values.mean(), _replicates(runs, weights), runs, [values], BOUNDS["mcc"])
 
 
@@ -107,7 +108,7 @@ def arm_metrics(runs: Sequence[Run], replicates: int, names: Sequence[str] = MET
     if not runs or len(np.unique(runs[0][0].truth)) < len(CLASSES):
         return {}
     answers = [run[0] for run in runs]
-    weights = _weights(answers[0].truth.tobytes(), replicates)
+    weights = resample_once(answers[0].truth, replicates)
     values = [points(one.truth, one.probabilities, names) for one in answers]
     drawn = [resampled(one.truth, one.probabilities, weights, names) for one in answers]
     found = {}
@@ -130,7 +131,7 @@ def paired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: in
     if len(np.unique(truth)) < 2:
         return None
     ours, theirs = common[: len(runs)], common[len(runs) :]
-    weights = _weights(truth.tobytes(), replicates)
+    weights = resample_once(truth, replicates)
     drawn = _replicates(ours, weights) - _replicates(theirs, weights)
     value = float(_points(ours).mean() - _points(theirs).mean())
     error = float(drawn.std(ddof=1))
@@ -177,12 +178,6 @@ def holm(values: Iterable[float]) -> list[float]:
     """Return p-values corrected for their number by Holm's method."""
     given = list(values)
     return [float(p) for p in multipletests(given, method="holm")[1]] if given else []
-
-
-@lru_cache(maxsize=4)
-def _weights(truth: bytes, replicates: int) -> NDArray[np.float32]:
-    """Return the resamples of these labels; a report asks for the same ones hundreds of times."""
-    return resample(np.frombuffer(truth, np.int64), replicates)
 
 
 def _estimate(

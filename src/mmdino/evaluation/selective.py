@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdino.evaluation.bootstrap import interval, resample
+from mmdino.evaluation.bootstrap import interval, resample_once
 from mmdino.evaluation.compare import Estimate, shared
 from mmdino.evaluation.predictions import Answers
 
@@ -38,7 +38,7 @@ def risk_coverage(runs: Sequence[Answers], replicates: int) -> RiskCoverage:
     so that the order of the patients has no say.
     """
     runs = [run[0] for run in shared([[run] for run in runs])]
-    weights = np.hstack([np.ones((len(runs[0]), 1), np.float32), resample(runs[0].truth, replicates)])
+    weights = np.hstack([np.ones((len(runs[0]), 1), np.float32), resample_once(runs[0].truth, replicates)])
     curves, areas = zip(*(_curves(run, weights) for run in runs))
     risk, area = np.mean(curves, axis=0), np.mean(areas, axis=0)
     low, high = zip(*(interval(risk[1:, column]) for column in range(len(COVERAGES))))

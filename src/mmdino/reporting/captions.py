@@ -14,7 +14,7 @@ CAPTIONS = {
     ),
     "missing-sequences": (
         "MCC by sequences at hand. Filled dots: the patient has the sequence. An arm read out by its own head "
-        "is never refitted and stands under transfer only."
+        "is never refitted and stands under transfer alone."
     ),
     "by-count": (
         "The fewer sequences, the less the signs themselves allow: the sign oracle is the ceiling, naming "
@@ -22,7 +22,7 @@ CAPTIONS = {
     ),
     "one-missing": "The cases that a clinic meets: everything is there, or one sequence is missing.",
     "random-missing": "Each patient lacks each sequence with the same probability, and keeps at least one.",
-    "confusion": "Rows: true class; columns: predicted class; patients, and their share of the row.",
+    "confusion": "Rows: true class; columns: predicted class; patients (mean over seeds), and their share of the row.",
     "cost": "CPU time of one training; what its starting weights had cost is not in it.",
     "groups": (
         "MCC of the study's default arms on each cohort, and on each site of a cohort that has several. "
@@ -36,11 +36,7 @@ CAPTIONS = {
         "Error rate among the patients who are answered, the surest first; band: the reference arm's 95 % "
         "interval over patients."
     ),
-    "mistakes": (
-        "The slice that was judged, with the tumour's outline, and beside it what the CLS token of the first "
-        "seed attends to on each sequence in its last block (brighter: more; one scale a patient). In "
-        "brackets: confidence, mean over seeds."
-    ),
+    "mistakes": "The slice that was judged, with the tumour's outline. In brackets: confidence, mean over seeds.",
     "flow": (
         "Who is left after each step, and who was lost on the way, with the most frequent reasons. Sessions "
         "as far as quality control, then patients."

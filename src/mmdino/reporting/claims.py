@@ -7,7 +7,7 @@ from typing import Literal
 from mmdino.evaluation.compare import Difference, Estimate, Run, arm_mcc, paired_difference
 from mmdino.reporting.data import Arm, StudyFiles
 from mmdino.reporting.estimates import MainRow, ceiling, one_missing, whole
-from mmdino.reporting.text import count, listing, p_value, score, span, with_span
+from mmdino.reporting.text import count, equals, listing, score, span, with_span
 
 Verdict = Literal["supported", "not supported", "not testable", "finding"]
 START, UNMASKED = "starter-frozen", "mm-dinov2-no-full-modality-masking"
@@ -167,11 +167,7 @@ def _said(gap: Difference | None) -> str:
     total = ""
     if gap.total_low is not None and gap.total_high is not None:
         total = f", over patients and seeds {span(gap.total_low, gap.total_high, signed=True)}"
-    return f"{with_span(gap, signed=True)}{total}, p\u00a0{_equals(p_value(gap.p))}"
-
-
-def _equals(p: str) -> str:
-    return (p if p.startswith("<") else f"= {p}").replace(" ", "\u00a0")
+    return f"{with_span(gap, signed=True)}{total}, p\u00a0{equals(gap.p)}"
 
 
 def _bound(bound: dict[str, float]) -> str:

@@ -18,6 +18,7 @@ from mmdino.evaluation.subsets import ALL
 from mmdino.files import read_json
 from mmdino.insight.record import Insight, read_insight
 from mmdino.reporting.sections import command
+from mmdino.reporting.text import listing
 from mmdino.tables import FAILURES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, Table, read_table
 
 
@@ -79,9 +80,13 @@ class Arm:
     @property
     def problem(self) -> str:
         """Return why some of its runs are missing, or ""."""
-        said = [f"seed {run.seed}: {run.problem}" for run in self.runs if run.problem]
-        reasons = {run.problem for run in self.runs}
-        return "; ".join(said) if len(reasons) > 1 else next(iter(reasons), "")
+        seeds: dict[str, list[str]] = {}
+        for run in self.runs:
+            seeds.setdefault(run.problem, []).append(str(run.seed))
+        if len(seeds) < 2:
+            return next(iter(seeds), "")
+        said = {why: f"seed{'s' * (len(which) > 1)} {listing(which)}: {why}" for why, which in seeds.items()}
+        return "; ".join(words for why, words in said.items() if why)
 
     def answers(self, split: str, sequences: str = ALL, protocol: str | None = None) -> list[Answers]:
         """Return the answers of each finished run by the arm's read-out; without ``protocol``: transfer, else refit."""

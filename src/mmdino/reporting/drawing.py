@@ -1,7 +1,9 @@
 """All figures of the report: drawn and written as files, and brought onto the page from there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -10,7 +12,7 @@ from tqdm import tqdm
 from mmdino.insight.record import Insight
 from mmdino.reporting.captions import CAPTIONS
 from mmdino.reporting.data import StudyFiles
-from mmdino.reporting.figures import style
+from mmdino.reporting.figures import calibration, confusion, style, training
 from mmdino.reporting.figures.by_count import by_count
 from mmdino.reporting.figures.calibration import reliability_diagrams
 from mmdino.reporting.figures.confusion import confusion_matrices
@@ -22,47 +24,63 @@ from mmdino.reporting.figures.groups import mcc_by_group
 from mmdino.reporting.figures.insight import attention_by_sequence, embedding_similarity, feature_map
 from mmdino.reporting.figures.main import external_mcc
 from mmdino.reporting.figures.missing import heat_map, one_missing, random_missing
-from mmdino.reporting.figures.quality import quality_distributions
+from mmdino.reporting.figures.quality import flagged_points, quality_distributions
 from mmdino.reporting.figures.selective import risk_coverage_curves
 from mmdino.reporting.figures.slices import surest_mistakes, token_colours
 from mmdino.reporting.figures.training import training_curves
 from mmdino.reporting.statistics import Statistics
-from mmdino.reporting.svg import inline
+from mmdino.reporting.svg import POINT, inline
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure on the page."""
+    """A figure on the page; ``pdf``: whether there is one for print; ``points``: whether some say who they are."""
 
     svg: Markup
     name: str
     caption: str
     source: str
+    pdf: bool
+    points: bool
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a figure is drawn (None where there are no numbers), what is said below it, and where its numbers lie."""
+    """How a figure is drawn (None where there are no numbers), what is said below it, and where its numbers lie.
+
+    ``points``: by the gid of an artist, what is said of each of its markers.
+    """
 
     draw: Callable[[], Figure | None]
     caption: str
     source: str
+    points: Callable[[], dict[str, list[str]]] = dict
+
+
+ATTENDED = (
+    " On the right: what the CLS token of the first seed attends to on each sequence in its last block (brighter: more; one "
+    "scale a patient)."
+)
+ROWS, CURVES = 24, 12  # arms that can be told apart in a figure: a line each; as curves upon each other
 
 
 def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
     """Return every figure's plan. Missing sequences are drawn for the study's default arms; the table has all."""
+    few = partial(_few, data, found)
     default = data.study.default
-    cells = [cell for cell in found.missing if cell.arm in default]
-    at_random = [cell for cell in found.random if cell.arm in default]
+    rows, curves = few(default, ROWS), few(default, CURVES)
+    main, ablations = few([row.arm for row in found.main], ROWS), few([row.arm for row in found.ablations], ROWS)
+    tested = sum(bool(arm.answers("test")) for arm in data.shown())
+    trained = sum("loss" in arm.runs[0].log for arm in data.shown())
     return {
         "external-mcc": Plan(
-            lambda: external_mcc(data, found.main, "External test, all four sequences"),
-            CAPTIONS["external-mcc"],
+            lambda: external_mcc(data, main.of(found.main), "External test, all four sequences"),
+            CAPTIONS["external-mcc"] + main.said,
             "tables/main.tsv",
         ),
         "ablations": Plan(
-            lambda: forest(data, found.ablations, "Ablations: external test"),
-            CAPTIONS["ablations"],
+            lambda: forest(data, ablations.of(found.ablations), "Ablations: external test"),
+            CAPTIONS["ablations"] + ablations.said,
             "tables/ablations.tsv",
         ),
         "fractions": Plan(
@@ -71,53 +89,53 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "tables/ablations.tsv",
         ),
         "missing-sequences": Plan(
-            lambda: heat_map(data, cells),
-            CAPTIONS["missing-sequences"],
+            lambda: heat_map(data, rows.of(found.missing)),
+            CAPTIONS["missing-sequences"] + rows.said,
             "tables/missing-sequences.tsv",
         ),
         "by-count": Plan(
-            lambda: by_count(data, [cell for cell in found.by_count if cell.arm in default]),
-            CAPTIONS["by-count"],
+            lambda: by_count(data, curves.of(found.by_count)),
+            CAPTIONS["by-count"] + curves.said,
             "tables/missing-sequences.tsv",
         ),
         "one-missing": Plan(
-            lambda: one_missing(data, cells),
-            CAPTIONS["one-missing"],
+            lambda: one_missing(data, curves.of(found.missing)),
+            CAPTIONS["one-missing"] + curves.said,
             "tables/missing-sequences.tsv",
         ),
         "random-missing": Plan(
-            lambda: random_missing(data, at_random),
-            CAPTIONS["random-missing"],
+            lambda: random_missing(data, curves.of(found.random)),
+            CAPTIONS["random-missing"] + curves.said,
             "tables/random-missing.tsv",
         ),
         "confusion": Plan(
             lambda: confusion_matrices(data),
-            CAPTIONS["confusion"],
+            CAPTIONS["confusion"] + _first(tested, confusion.MOST),
             "runs/*/seed-*/predictions.parquet",
         ),
         "cost": Plan(
-            lambda: mcc_by_cost(data, found.main),
-            CAPTIONS["cost"],
+            lambda: mcc_by_cost(data, main.of(found.main)),
+            CAPTIONS["cost"] + main.said,
             "tables/cost.tsv",
         ),
         "groups": Plan(
-            lambda: mcc_by_group(data, [row for row in found.groups if row.arm in default]),
-            CAPTIONS["groups"],
+            lambda: mcc_by_group(data, curves.of(found.groups)),
+            CAPTIONS["groups"] + curves.said,
             "tables/groups.tsv",
         ),
         "calibration": Plan(
-            lambda: reliability_diagrams(data, [row for row in found.calibration if row.arm in default]),
-            CAPTIONS["calibration"],
+            lambda: reliability_diagrams(data, curves.of(found.calibration)),
+            CAPTIONS["calibration"] + _first(len(curves.of(found.calibration)), calibration.MOST),
             "tables/calibration.tsv",
         ),
         "selective": Plan(
-            lambda: risk_coverage_curves(data, [row for row in found.selective if row.arm in default]),
-            CAPTIONS["selective"],
+            lambda: risk_coverage_curves(data, curves.of(found.selective)),
+            CAPTIONS["selective"] + curves.said,
             "tables/selective.tsv",
         ),
         "mistakes": Plan(
             lambda: surest_mistakes(data, found.mistakes),
-            CAPTIONS["mistakes"],
+            CAPTIONS["mistakes"] + (ATTENDED if data.insight and data.insight.tokens else ""),
             "tables/mistakes.tsv, insight/tokens.npz",
         ),
         **_insight_plans(data),
@@ -130,13 +148,54 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: quality_distributions(data),
             CAPTIONS["quality"],
             "tables/quality.tsv, tables/flagged.tsv",
+            lambda: flagged_points(data),
         ),
         "training": Plan(
             lambda: training_curves(data),
-            CAPTIONS["training"],
+            CAPTIONS["training"] + _first(trained, training.MOST),
             "runs/*/seed-*/log.jsonl",
         ),
     }
+
+
+class Row(Protocol):
+    """What is drawn of an arm."""
+
+    @property
+    def arm(self) -> str:
+        """Return the experiment's name."""
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+@dataclass(frozen=True)
+class Few:
+    """The arms that a figure has room for; ``said`` is what its caption says where there are more."""
+
+    arms: frozenset[str]
+    said: str
+
+    def of(self, rows: Iterable[AnyRow]) -> list[AnyRow]:
+        """Return the rows of these arms."""
+        return [row for row in rows if row.arm in self.arms]
+
+
+def _few(data: StudyFiles, found: Statistics, arms: Sequence[str], most: int) -> Few:
+    """Return all of the arms, or where there are more than ``most`` the reference and those of the highest MCC."""
+    if len(arms) <= most:
+        return Few(frozenset(arms), "")
+    mcc = {row.arm: row.mcc.value for row in [*found.main, *found.ablations] if row.mcc}
+    ranked = sorted(arms, key=lambda arm: (arm != data.study.study.reference, -mcc.get(arm, -2.0)))
+    said = (
+        f" Of {len(arms):,} arms the reference and the {most - 1} with the highest MCC are drawn; the tables have all."
+    )
+    return Few(frozenset(ranked[:most]), said)
+
+
+def _first(arms: int, most: int) -> str:
+    """Return what is said below a figure that has room for the first of so many arms."""
+    return f" Of {arms:,} arms the first {most} are drawn." if arms > most else ""
 
 
 def _insight_plans(data: StudyFiles) -> dict[str, Plan]:
@@ -170,14 +229,15 @@ def sources(data: StudyFiles, found: Statistics) -> dict[str, str]:
     return {name: plan.source for name, plan in _plans(data, found).items()}
 
 
-def write_figures(data: StudyFiles, found: Statistics) -> None:
-    """Write ``figures/`` (PDF, SVG, PNG); one that has no numbers any more is removed."""
+def write_figures(data: StudyFiles, found: Statistics, kinds: Collection[str] = style.KINDS) -> None:
+    """Write ``figures/`` (SVG always, PDF and PNG if asked); one that has no numbers any more is removed."""
     folder = data.out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
     for name, plan in tqdm(_plans(data, found).items(), desc="figures", unit="figure", disable=None):
         with style.styled():
             figure = plan.draw()
             if figure is not None:
-                style.save(figure, folder, name)
+                style.save(figure, folder, name, kinds)
             else:
                 for old in folder.glob(f"{name}.*"):
                     old.unlink()
@@ -189,5 +249,6 @@ def drawn(data: StudyFiles, found: Statistics) -> dict[str, Drawn]:
     for name, plan in _plans(data, found).items():
         path = data.out / "figures" / f"{name}.svg"
         if path.exists():
-            shown[name] = Drawn(inline(path, plan.caption), name, plan.caption, plan.source)
+            svg, pdf = inline(path, plan.caption, plan.points()), path.with_suffix(".pdf").exists()
+            shown[name] = Drawn(svg, name, plan.caption, plan.source, pdf, POINT in svg)
     return shown

@@ -111,7 +111,7 @@ def group_table(data: StudyFiles, rows: list[GroupRow]) -> Table:
             Column("Split", lambda row: {"test": "external test", "val": "validation"}[row["split"]], number=False),
             text("Cohort", "cohort"),
             Column("Site", lambda row: row["site"] or "all", number=False),
-            Column("Astro / glio / oligo", lambda row: " / ".join(count(row[name]) for name in CLASSES), "n"),
+            Column("Astro / GBM / oligo", lambda row: " / ".join(count(row[name]) for name in CLASSES), "n"),
             Column("MCC [95 %]", interval("mcc"), "mcc"),
             Column("Bal. acc. [95 %]", interval("balanced_accuracy"), "balanced_accuracy"),
         ],

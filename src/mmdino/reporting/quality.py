@@ -56,7 +56,7 @@ MEASURES = (
     ),
     Measure("sequence_margin", "Margin of sequences", "Margin", lambda qc: (qc.sequence_margin,), flags.mixed_up),
     Measure(
-        "enhancement", "t1 to t1c, gain in IQR", "Gain, IQR", lambda qc: (qc.enhancement,), flags.contrast_agent, 1
+        "enhancement", "T1 to T1c, gain in IQR", "Gain, IQR", lambda qc: (qc.enhancement,), flags.contrast_agent, 1
     ),
 )
 

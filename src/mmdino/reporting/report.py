@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import re
 from datetime import date
 from functools import partial
@@ -29,7 +30,7 @@ from mmdino.reporting.quality import flagged_table, quality_table
 from mmdino.reporting.rerun import departure_table, output_table, rerun_tables
 from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
 from mmdino.reporting.sections import SECTIONS, command
-from mmdino.reporting.statistics import Statistics, estimate, write_statistics
+from mmdino.reporting.statistics import NAME, Statistics, estimate, outdated, read_statistics, write_statistics
 from mmdino.reporting.study import cohort_table, cost_table, failure_table, tuning_table
 from mmdino.reporting.tables import Table
 from mmdino.tables import SEQUENCES
@@ -40,6 +41,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 def build_report(study: LoadedStudy, results: Path, out: Path | None = None) -> Path:
     """Write all that people read: statistics, tables, figures, and the page of them.
 
+    Figures are written as SVG, which the page shows; ``mmdino figures`` adds PDF and PNG, which take most of the time that
+    drawing does. So that Snakemake sees that they are wanting, the folder is dated before the numbers.
+
     Args:
         study: its configuration.
         results: its folder, ``results/<study>``; whatever is missing there is said in the report.
@@ -49,11 +53,24 @@ def build_report(study: LoadedStudy, results: Path, out: Path | None = None) -> 
         The page's path.
     """
     data = gather(study, results, out)
+    if older := outdated(data.out):
+        data.broken.append(f"{older.partition('; run')[0]}; all estimates were made anew")
     found = estimate(data)
     write_statistics(found, data.out)
-    write_tables(data, found)
-    write_figures(data, found)
-    return write_page(data, found)
+    tables = all_tables(data, found)
+    for table in tables:
+        table.write(data.out / "tables")
+    write_figures(data, found, kinds=("svg",))
+    before = (data.out / NAME).stat().st_mtime - 1
+    os.utime(data.out / "figures", (before, before))
+    return write_page(data, found, tables)
+
+
+def build_page(study: LoadedStudy, results: Path) -> Path:
+    """Write the page alone, from the statistics and figures at hand; all of it where those are of another version."""
+    if outdated(results):
+        return build_report(study, results)
+    return write_page(gather(study, results), read_statistics(results))
 
 
 def all_tables(data: StudyFiles, found: Statistics) -> list[Table]:
@@ -78,14 +95,14 @@ def write_tables(data: StudyFiles, found: Statistics) -> None:
         table.write(data.out / "tables")
 
 
-def write_page(data: StudyFiles, found: Statistics) -> Path:
-    """Write ``report.html``, with the figures that lie in ``figures/``."""
-    page = _environment().get_template("report.html").render(_content(data, found))
+def write_page(data: StudyFiles, found: Statistics, tables: list[Table] | None = None) -> Path:
+    """Write ``report.html``, with the figures that lie in ``figures/``; ``tables``: :func:`all_tables`, where at hand."""
+    page = _environment().get_template("report.html").render(_content(data, found, tables or all_tables(data, found)))
     write_text(data.out / "report.html", page)
     return data.out / "report.html"
 
 
-def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
+def _content(data: StudyFiles, found: Statistics, tables: list[Table]) -> dict[str, Any]:
     shown, all_pictures = pictures.sample(data)
     viewed, viewer_problems = viewer.sample(data)
     return {
@@ -94,7 +111,7 @@ def _content(data: StudyFiles, found: Statistics) -> dict[str, Any]:
         "sections": SECTIONS,
         "titled": data.titled,
         "claims": found.claims,
-        "tables": {table.name: table for table in all_tables(data, found)},
+        "tables": {table.name: table for table in tables},
         "figures": drawn(data, found),
         "colours": {name: mark.colour for name, mark in style.marks(data).items()},
         "pictures": shown,
@@ -149,7 +166,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    script = _joined("page.js", "viewer.js")
+    script = _joined("page.js", "points.js", "viewer.js")
     environment.globals["script"] = Markup(script)
     environment.globals["script_hash"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals["style"] = Markup(_joined("page.css", "viewer.css", "data.css"))

@@ -11,16 +11,20 @@ from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.sections import SECTIONS, command
 from mmdino.reporting.tables import Table, text
 
+# Part of the report, what Snakemake is given to make it again, and what for.
+PARTS = (
+    ("All that is not run yet, and this report", "", "what is up to date stays as it is"),
+    ("Data and quality, from the scans", "preprocess", "after new scans, decisions or thresholds; trains nothing"),
+    ("Every interval, test and claim", "--forcerun statistics", "from the predictions that are there"),
+    ("Every table and figure", "--forcerun tables figures", "from the estimates; figures as PDF, SVG and PNG"),
+    ("This page", "--forcerun report", "from the tables and figures"),
+)
+
 
 def rerun_tables(data: StudyFiles) -> list[Table]:
     """Return for each part of the report the command that makes it again; and the same of arms that nobody has run."""
-    parts = [
-        ("All that is not run yet, and this report", ""),
-        ("Every table and figure, from the files that are there", "--forcerun report"),
-        ("Data and quality, from the scans", f"{data.results / 'splits.tsv'}"),
-    ]
     study = data.study.study.name
-    lines = [{"part": part, "command": command(study, target), "question": ""} for part, target in parts]
+    lines = [{"part": part, "command": command(study, target), "question": why} for part, target, why in PARTS]
     shown = [arm.name for arm in data.shown()]
     arms = [{"part": arm.title, "command": arm.command, "question": arm.experiment.question} for arm in data.arms]
     lines += [line for arm, line in zip(data.arms, arms) if arm.name in shown]
@@ -36,7 +40,7 @@ def _commands(data: StudyFiles, name: str, title: str, lines: list[dict[str, str
         name=name,
         title=title,
         frame=pd.DataFrame(lines, columns=["part", "command", "question"]),
-        columns=[text("Part", "part"), text("Command", "command", code=True), text("Question", "question")],
+        columns=[text("Part", "part"), text("Command", "command", code=True), text("What for", "question")],
         source=str(data.study.path),
     )
 
@@ -69,7 +73,8 @@ def output_table(data: StudyFiles, tables: Sequence[Table], figures: dict[str, s
             text("Made again by", "command", code=True),
         ],
         source="statistics.json, and the files named",
-        note="Tables also as .md and .tex, figures also as .pdf and .png.",
+        note="Tables also as .md and .tex. Figures also as .pdf and .png, for print: "
+        f"`{command(data.study.study.name, 'figures')}`.",
     )
 
 

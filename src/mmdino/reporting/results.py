@@ -65,7 +65,7 @@ def _arms(data: StudyFiles, name: str, title: str, rows: list[MainRow], lines: l
     columns = [
         text("Arm", "arm"),
         Column("MCC [95 %]", lambda row: row["state"] or interval("mcc")(row), "mcc"),
-        Column("± seeds", _deviation, "mcc_deviation", help="deviation between seeds, and the interval over patients "
+        Column("± seeds [95 %]", _deviation, "mcc_deviation", help="deviation between seeds, and the interval over patients "
                "and seeds") if several else None,
         *(Column(f"{CALLED[m]} [95 %]", interval(m), m, help=HELP[m]) for m in SHOWN[1:]),
         Column(f"MCC − {_reference(data)}", interval("difference", signed=True), "difference", help="paired"),

@@ -37,6 +37,7 @@ class Section:
         name: its id on the page.
         link: what the page's navigation calls it.
         target: what Snakemake is given to make it again.
+        does: what that does, and what not: "which …".
         tables: the names of those that stand in it.
         figures: likewise.
     """
@@ -44,16 +45,24 @@ class Section:
     name: str
     link: str
     target: str
+    does: str
     tables: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
 
 
 SECTIONS = (
-    Section("answer", "Answer", "--forcerun statistics", tables=("claims", "published")),
+    Section(
+        "answer",
+        "Answer",
+        "--forcerun statistics",
+        "computes every interval, test and claim from the predictions again",
+        tables=("claims", "published"),
+    ),
     Section(
         "main",
         "Main table",
         "--forcerun statistics",
+        "computes all intervals and tests from the predictions again; arms that are up to date are not trained again",
         tables=("main", "comparisons", "metrics", "readouts"),
         figures=("external-mcc",),
     ),
@@ -61,14 +70,23 @@ SECTIONS = (
         "missing",
         "Missing sequences",
         "missing-sequences",
+        "asks the default arms under all 15 sets, trains those that are not there yet, and writes tables and figures",
         tables=("missing-sequences", "random-missing"),
         figures=("missing-sequences", "by-count", "one-missing", "random-missing"),
     ),
-    Section("ablations", "Ablations", "ablations all", tables=("ablations",), figures=("ablations", "fractions")),
+    Section(
+        "ablations",
+        "Ablations",
+        "ablations all",
+        "runs every ablation of the study that is not up to date, also those on request, and builds this report",
+        tables=("ablations",),
+        figures=("ablations", "fractions"),
+    ),
     Section(
         "errors",
         "Errors",
         "--forcerun statistics",
+        "computes calibration, selective prediction and mistakes from the predictions again",
         tables=("groups", "calibration", "selective", "mistakes"),
         figures=("confusion", "groups", "calibration", "selective", "mistakes"),
     ),
@@ -76,6 +94,7 @@ SECTIONS = (
         "sees",
         "What it sees",
         "--forcerun insight",
+        "looks into the trained network of the reference arm again, without training it",
         tables=("sites",),
         figures=("attention", "tokens", "feature-map", "embeddings"),
     ),
@@ -83,11 +102,25 @@ SECTIONS = (
         "data",
         "Data",
         "preprocess all",
+        "preprocesses, judges and splits what is not up to date, and builds this report",
         tables=("cohorts", "flow", "sequences", "leakage", "quality", "flagged", "failures"),
         figures=("flow", "quality"),
     ),
-    Section("cost", "Cost", "--forcerun tables figures", tables=("cost", "tuning"), figures=("cost", "training")),
-    Section("rerun", "Run again", "--forcerun report", tables=("rerun", "further", "outputs", "departures")),
+    Section(
+        "cost",
+        "Cost",
+        "--forcerun tables figures",
+        "reads the runs' records again; what a run costs is measured when it trains, and not before",
+        tables=("cost", "tuning"),
+        figures=("cost", "training"),
+    ),
+    Section(
+        "rerun",
+        "Run again",
+        "--forcerun report",
+        "builds this page again from statistics, tables and figures",
+        tables=("rerun", "further", "outputs", "departures"),
+    ),
 )
 
 

@@ -110,8 +110,19 @@ def read_statistics(results: Path) -> Statistics:
     except ValidationError as error:
         wrong = "; ".join(".".join(map(str, detail["loc"])) for detail in error.errors()[:3])
         raise UserError(
-            f"{results / NAME}: does not fit this program ({wrong}); run `mmdino statistics` again"
+            f"{results / NAME}: is of another version of this program ({wrong}); run `mmdino statistics` again"
         ) from None
+
+
+def outdated(results: Path) -> str:
+    """Return why a study's ``statistics.json`` does not fit this program; "" where it does, or is not there."""
+    if not (results / NAME).exists():
+        return ""
+    try:
+        read_statistics(results)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def by_arm(rows: Iterable[MainRow]) -> dict[str, MainRow]:

@@ -39,7 +39,7 @@ def cohort_table(data: StudyFiles) -> Table:
             Column("Train (labelled)", lambda row: f"{count(row['train'])} ({count(row['labelled'])})", "train"),
             number("Val.", "val", count, help="validation"),
             number("Test", "test", count, help="external test"),
-            Column("Astro / glio / oligo", lambda row: " / ".join(count(row[name]) for name in CLASSES), CLASSES[0]),
+            Column("Astro / GBM / oligo", lambda row: " / ".join(count(row[name]) for name in CLASSES), CLASSES[0]),
             number("No label", "unlabelled", count),
             text("Missing", "missing", help="patients who lack a sequence"),
             number("Brain, ml", "brain_ml", count, help="median volume inside the brain masks"),
@@ -107,11 +107,12 @@ def failure_table(data: StudyFiles) -> Table:
 
 def cost_table(data: StudyFiles) -> Table:
     """Return what each arm and each cohort's preprocessing cost."""
-    lines = []
+    lines: list[dict[str, Any]] = []
     for name in data.study.study.cohorts:
         seconds = data.preprocessed.loc[data.preprocessed["cohort"] == name, "seconds"].dropna()
         if len(seconds):
-            median = f"{seconds.median():.1f} s a patient, median"
+            typical = seconds.median()
+            median = f"{f'{typical:.2g} s' if typical < 1 else duration(typical)} a patient, median"
             lines.append(
                 {"what": f"Preprocessing, {name}", "units": len(seconds), "cpu": seconds.sum(), "detail": median}
             )
@@ -121,12 +122,12 @@ def cost_table(data: StudyFiles) -> Table:
             lines.append(
                 {"what": f"Training, {arm.title}", "experiment": arm.name, "units": len(records), **_spent(records)}
             )
+    names = ["what", "experiment", "units", "cpu", "wall", "memory_gb", "parameters", "detail"]
+    frame = pd.DataFrame(lines, columns=names)
     return Table(
         name="cost",
         title=data.titled("Cost"),
-        frame=pd.DataFrame(
-            lines, columns=["what", "experiment", "units", "cpu", "wall", "memory_gb", "parameters", "detail"]
-        ),
+        frame=frame,
         columns=[
             text("What", "what"),
             number("Patients or seeds", "units", count),
@@ -134,10 +135,12 @@ def cost_table(data: StudyFiles) -> Table:
             number("Wall, all", "wall", duration),
             number("Peak memory, GB", "memory_gb", lambda value: NONE if pd.isna(value) else f"{value:.1f}"),
             number("Trained parameters", "parameters", count),
-            Column("", lambda row: row["detail"] if isinstance(row["detail"], str) else "", number=False),
+            Column("Detail", lambda row: row["detail"] if isinstance(row["detail"], str) else "", number=False),
         ],
         source=f"{data.source('runs', '*', 'seed-*', 'run.json')}; {data.source('cohorts', '*', 'preprocessed.tsv')}",
         swatch="experiment",
+        note=f"Together {duration(float(frame['cpu'].sum()))} of CPU time. Predictions, the look into the network "
+        "and the report are not in it, nor what starting weights had cost.",
     )
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mmdino.evaluation.compare import Estimate
 from mmdino.files import write_text
 from mmdino.reporting.text import NONE, score, span
 
+MOST_ROWS = 1000  # that a page shows of a table
 LATEX = {"−": "$-$", "–": "--", "\u00a0": "~", "±": r"$\pm$", "≥": r"$\geq$", "…": r"\dots{}"}
 
 
@@ -60,7 +62,7 @@ class Table:
     swatch: str = ""
     note: str = ""
 
-    @property
+    @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows with the cells' texts and sort keys."""
         shown = []
@@ -72,6 +74,11 @@ class Table:
         return shown
 
     @property
+    def shown(self) -> list[dict[str, Any]]:
+        """Return the rows that the page shows; the files have all."""
+        return self.rows[:MOST_ROWS]
+
+    @cached_property
     def texts(self) -> dict[str, str]:
         """Return the table as ``tsv`` (all its numbers), and what the page shows as ``md`` and ``tex`` (booktabs)."""
         cells = [[cell["text"] for cell in row["cells"]] for row in self.rows]

@@ -5,6 +5,7 @@ import math
 from mmdino.evaluation.compare import Estimate
 
 NONE = "–"
+MOST_NAMED = 8
 
 
 def score(value: float | None, signed: bool = False) -> str:
@@ -39,6 +40,12 @@ def p_value(p: float | None) -> str:
     return "1" if p > 0.995 else f"{p:.3f}"[1:] if p < 0.01 else f"{p:.2f}"[1:]
 
 
+def equals(p: float | None) -> str:
+    """Return ``< .001`` or ``= .03``, to stand after "p", which never breaks across lines."""
+    shown = p_value(p)
+    return (shown if shown.startswith("<") else f"= {shown}").replace(" ", "\u00a0")
+
+
 def count(value: float | None) -> str:
     """Return a whole number with thousands set apart."""
     return NONE if value is None or math.isnan(value) else f"{value:,.0f}"
@@ -54,5 +61,7 @@ def duration(seconds: float | None) -> str:
 
 
 def listing(names: list[str]) -> str:
-    """Return ``a, b and c``."""
+    """Return ``a, b and c``; of many the first, and how many more there are."""
+    if len(names) > MOST_NAMED:
+        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1:,} more"]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from htmltree import parse, words
 from mmdino.reporting.data import gather
 from mmdino.reporting.figures import style
-from mmdino.reporting.figures.quality import FLAGGED, quality_distributions
+from mmdino.reporting.figures.quality import FLAGGED, flagged_points, quality_distributions
 from mmdino.reporting.people import leakage_said, leakage_table, sequence_table
 from mmdino.reporting.quality import MEASURES, flagged_table, quality_table
+from mmdino.reporting.svg import inline
 from mmdino.tables import LEAKAGE, SEQUENCES, write_table
 from results_factory import MadeArm, write_study
 
@@ -80,13 +82,29 @@ def test_who_is_flagged_is_named_counted_and_drawn_beyond_the_threshold(data):
     with style.styled():
         panels = [axes for axes in quality_distributions(changed).axes if axes.get_visible()]
     titles = [measure.label for measure in MEASURES if changed.preprocessed[measure.column].notna().any()]
-    assert [axes.get_title(loc="left").split(" (n")[0] for axes in panels] == titles
+    assert [axes.get_title(loc="left").split("\n")[0] for axes in panels] == titles
     drawn = [line.get_xdata() for axes in panels for line in axes.lines if line.get_marker() == "D"]
     assert np.concatenate(drawn).tolist() == [512.0]
     limits = {
         line.get_xdata()[0] for line in panels[0].lines if line.get_color() == FLAGGED and line.get_linestyle() == "--"
     }
     assert limits == set(changed.study.study.qc.brain_ml)
+
+
+def test_a_flagged_point_says_who_it_is_and_its_name_is_text(data, tmp_path):
+    changed, subject = measured(data)
+    hostile = "sub-<script>alert(1)</script>&\"x'"
+    changed = replace(changed, preprocessed=changed.preprocessed.replace({"subject": {subject: hostile}}))
+    with style.styled():
+        path = style.save(quality_distributions(changed), tmp_path, "quality", kinds=())
+    drawn = inline(path, "Quality", flagged_points(changed))
+    points = [element for element in parse(drawn).iter("use") if element.get("class") == "point"]
+    said = f"{hostile}, preop (home). Brain volume, ml: 512. Flagged: brain of 512 ml."
+    assert [words(point) for point in points] == [said]
+    assert "<script>" not in drawn
+    assert 'role="group"' in drawn  # a screen reader looks for nothing inside a picture
+    gids = {gid: [*who, "somebody more"] for gid, who in flagged_points(changed).items()}
+    assert 'role="img" aria-label="Quality"' in inline(path, "Quality", gids)  # of other numbers than the table's
 
 
 def test_a_study_without_measures_has_no_picture_of_them(data):

@@ -11,12 +11,13 @@ import pytest
 
 from htmltree import by_id, parse, words
 from mmdino.insight.record import Insight, write_insight
+from mmdino.reporting import drawing, report
 from mmdino.reporting.captions import CAPTIONS
 from mmdino.reporting.data import gather
-from mmdino.reporting.figures import style
-from mmdino.reporting.report import build_report
+from mmdino.reporting.report import build_report, write_page
 from mmdino.reporting.rerun import departure_table
 from mmdino.reporting.sections import SECTIONS, command, section_of
+from mmdino.reporting.statistics import read_statistics
 from results_factory import ARMS, MadeArm, predictions, write_study, written
 
 ROOT = Path(__file__).parents[3]
@@ -25,12 +26,6 @@ HOSTILE = "sub-<script>alert(1)</script>&\"x'"
 
 def page(study, results):
     return parse(build_report(study, results).read_text(encoding="utf-8"))
-
-
-@pytest.fixture
-def svg_only(monkeypatch):
-    """Leave out PDF and PNG, which take most of the time and which one test looks at."""
-    monkeypatch.setattr(style, "UNDATED", {"svg": style.UNDATED["svg"]})
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +49,7 @@ def test_every_section_and_figure_is_there(whole):
     )
     for name in names:
         assert len(list(by_id(tree, f"figure-{name}").iter("svg"))) == 1
-        assert {path.suffix for path in (results / "figures").glob(f"{name}.*")} == {".svg", ".pdf", ".png"}
+        assert {path.suffix for path in (results / "figures").glob(f"{name}.*")} == {".svg"}
     assert len(by_id(tree, "quality").findall(".//figure/img")) == 5
     links = [link.get("href").removeprefix("#") for link in tree.find(".//nav").iter("a")]
     assert links == [section.get("id") for section in tree.findall(".//main/section")]
@@ -190,19 +185,29 @@ def test_failures_and_missing_sequences_are_counted(whole):
     assert failures.loc[failures["what"] == HOSTILE, "reason"].item().startswith("t1c is truncated")
 
 
-def test_figures_are_the_same_bytes_again(tmp_path):
+def test_figures_for_print_are_the_same_bytes_again_and_go_with_the_numbers(tmp_path, monkeypatch):
+    plans, names = drawing._plans, ("cost", "external-mcc", "confusion")  # few, since PDF takes long
+    monkeypatch.setattr(drawing, "_plans", lambda *files: {name: plans(*files)[name] for name in names})
+    monkeypatch.setattr(report, "sources", lambda *files: dict.fromkeys(CAPTIONS, "those files"))
     study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
-    build_report(study, results)
-    first = {path.name: path.read_bytes() for path in (results / "figures").iterdir()}
-    (results / "figures/cost.png").unlink()
-    (results / "figures/external-mcc.svg").write_text("of other numbers")
-    kept = (results / "figures/confusion.pdf").stat().st_ino
-    build_report(study, results)
-    assert first == {path.name: path.read_bytes() for path in (results / "figures").iterdir()}
-    assert (results / "figures/confusion.pdf").stat().st_ino == kept  # what has not changed is not drawn again
+    tree, folder = page(study, results), results / "figures"
+    assert "File: figures/cost.svg" in words(by_id(tree, "figure-cost"))
+    assert folder.stat().st_mtime < (results / "statistics.json").stat().st_mtime  # Snakemake: figures are wanting
+    data, found = gather(study, results), read_statistics(results)
+    drawing.write_figures(data, found)
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(first) == {f"{name}.{kind}" for name in names for kind in ("svg", "pdf", "png")}
+    assert "For print: figures/confusion.pdf" in words(parse(write_page(data, found).read_text(encoding="utf-8")))
+    (folder / "cost.png").unlink()
+    (folder / "external-mcc.svg").write_text("of other numbers")
+    kept = (folder / "confusion.pdf").stat().st_ino
+    drawing.write_figures(data, found, kinds=("svg",))
+    assert [path.suffix for path in folder.glob("external-mcc.*")] == [".svg"]  # none stays that shows other numbers
+    drawing.write_figures(data, found)
+    assert first == {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert (folder / "confusion.pdf").stat().st_ino == kept  # what has not changed is not drawn again
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_a_study_with_no_file_at_all(tmp_path):
     study, _ = write_study(tmp_path)
     (tmp_path / "empty").mkdir()
@@ -212,7 +217,6 @@ def test_a_study_with_no_file_at_all(tmp_path):
     assert "0 of 7" in text
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_one_arm_one_seed_without_phantoms(tmp_path):
     study, results = write_study(tmp_path, {"radiomics": MadeArm(0.7, "radiomics", title="Radiomics")}, phantom=False)
     tree = page(study, results)
@@ -221,7 +225,6 @@ def test_one_arm_one_seed_without_phantoms(tmp_path):
     assert "Radiomics has the highest MCC" in words(tree)
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_a_half_done_study(tmp_path):
     study, results = write_study(tmp_path, seeds=(0, 1))
     runs = results / "runs"
@@ -247,7 +250,6 @@ def test_a_half_done_study(tmp_path):
     assert "Looking into mm-dinov2 failed: no memory" in text
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_a_class_without_test_patients(tmp_path):
     study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"], "starter-frozen": ARMS["starter-frozen"]})
     for name in ("mm-dinov2", "starter-frozen"):
@@ -258,7 +260,6 @@ def test_a_class_without_test_patients(tmp_path):
     assert "No arm has been tested yet" in text
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_titles_with_markup_and_mathematics_are_text(tmp_path):
     title = 'a < b & "c" $\\frac{1}{0}$ مرحبا'
     study, results = write_study(tmp_path, {"mm-dinov2": MadeArm(0.7, "mm-dinov2", title=title, steps=60)})
@@ -267,7 +268,6 @@ def test_titles_with_markup_and_mathematics_are_text(tmp_path):
     assert title in words(by_id(tree, "figure-external-mcc"))
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_a_broken_picture_is_left_out_and_scans_that_are_not_there_are_said(tmp_path):
     study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
     next((results / "cohorts/whole-heads/figures").iterdir()).write_bytes(b"no picture")
@@ -277,7 +277,6 @@ def test_a_broken_picture_is_left_out_and_scans_that_are_not_there_are_said(tmp_
     assert "raw/t1.nii.gz: is not at hand" in words(quality)
 
 
-@pytest.mark.usefixtures("svg_only")
 def test_a_broken_oracle_is_said_and_left_out(tmp_path):
     study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
     (results / "truth/oracle.json").write_text("{")

@@ -14,7 +14,7 @@ from mmdino.errors import UserError
 from mmdino.files import write_json
 from mmdino.reporting.data import gather
 from mmdino.reporting.figures.fractions import curves
-from mmdino.reporting.report import write_page, write_tables
+from mmdino.reporting.report import build_page, write_page, write_tables
 from mmdino.reporting.statistics import NAME, estimate, read_statistics, write_statistics
 from results_factory import ARMS, write_study
 
@@ -58,8 +58,24 @@ def test_statistics_of_another_program_are_refused(made, tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_statistics(tmp_path)
     (tmp_path / NAME).write_text('{"main": []}')
-    with pytest.raises(UserError, match=r"does not fit this program \(ablations"):
+    with pytest.raises(UserError, match=r"of another version of this program \(ablations"):
         read_statistics(tmp_path)
+
+
+def test_a_page_of_another_program_s_statistics_is_made_anew_and_says_so(tmp_path):
+    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
+    (results / NAME).write_text('{"main": []}')
+    (results / "figures").mkdir()
+    (results / "figures/cost.svg").write_text("<svg of other numbers>")
+    tree = parse(build_page(study, results).read_text(encoding="utf-8"))
+    assert "1 of the study's files could not be used as it is" in words(tree.find(".//header"))
+    said = words(by_id(tree, "failures"))
+    assert "is of another version of this program (ablations" in said
+    assert "all estimates were made anew" in said
+    assert "svg of other numbers" not in words(tree)
+    assert read_statistics(results).main[0].mcc
+    tree = parse(build_page(study, results).read_text(encoding="utf-8"))
+    assert "could not be used" not in words(tree)
 
 
 def test_ablations_stand_in_a_table_of_their_own_with_their_own_correction(made):

@@ -28,3 +28,4 @@ def test_durations_and_lists():
     assert [duration(seconds) for seconds in (5, 90, 9000, None)] == ["5 s", "1.5 min", "2.5 h", "–"]
     assert listing(["a"]) == "a"
     assert listing(["a", "b", "c"]) == "a, b and c"
+    assert listing([str(number) for number in range(1000)]) == "0, 1, 2, 3, 4, 5, 6 and 993 more"

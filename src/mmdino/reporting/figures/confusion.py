@@ -16,7 +16,7 @@ MOST = 24  # panels that can still be read
 
 
 def confusion_matrices(data: StudyFiles) -> Figure | None:
-    """Draw a matrix an arm: share of the true class as colour, patients as numbers, summed over seeds."""
+    """Draw a matrix an arm: share of the true class as colour, patients as numbers, the mean over seeds."""
     arms = [(arm, runs) for arm in data.shown() if (runs := arm.answers("test"))][:MOST]
     if not arms:
         return None
@@ -26,9 +26,9 @@ def confusion_matrices(data: StudyFiles) -> Figure | None:
     for axes in panels.flat[len(arms) :]:
         axes.set_visible(False)
     for place, (axes, (arm, runs)) in enumerate(zip(panels.flat, arms)):
-        counts = np.sum([counted(run) for run in runs], axis=0)
+        counts = np.mean([counted(run) for run in runs], axis=0)  # so that arms of several seeds compare with others
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        text = np.array([[f"{n:,}\n{100 * s:.0f} %" for n, s in zip(*row)] for row in zip(counts, share)])
+        text = np.array([[f"{n:,.0f}\n{100 * s:.0f} %" for n, s in zip(*row)] for row in zip(counts, share)])
         sns.heatmap(
             share, ax=axes, annot=text, fmt="", vmin=0, vmax=1, cmap=style.SCALE, cbar=False, square=True,
             linewidths=0.8, linecolor=style.PAPER, annot_kws={"fontsize": 6.5}, xticklabels=SHORT, yticklabels=SHORT,
@@ -44,4 +44,4 @@ def confusion_matrices(data: StudyFiles) -> Figure | None:
 
 
 def _wrapped(title: str) -> str:
-    return "\n".join(textwrap.wrap(title, 22, max_lines=2, placeholder=" …"))
+    return "\n".join(textwrap.wrap(title, 18, max_lines=3, placeholder=" …"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MultipleLocator, NullLocator
 
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow
@@ -35,7 +35,8 @@ def mcc_by_cost(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
     ticks = [seconds for seconds in TICKS if shortest / 2 < seconds < longest * 2]
     axes.xaxis.set_major_locator(FixedLocator(ticks) if len(ticks) > 1 else LogLocator())
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda seconds, _: duration(seconds))
+    axes.xaxis.set_major_formatter(lambda seconds, _: duration(seconds).replace(".0 ", " "))
+    axes.yaxis.set_major_locator(MultipleLocator(0.1))
     axes.set_xlabel("CPU time of training, a seed (log)")
     axes.set_ylabel("MCC, 95 % interval over patients")
     axes.set_title(f"n = {max(mcc.n for _, _, mcc in drawn)}")

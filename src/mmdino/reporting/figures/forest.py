@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow
 from mmdino.reporting.figures import style
-from mmdino.reporting.text import p_value, with_span
+from mmdino.reporting.text import equals, with_span
 
 
 def forest(data: StudyFiles, rows: Sequence[MainRow], title: str) -> Figure | None:
@@ -28,7 +28,7 @@ def forest(data: StudyFiles, rows: Sequence[MainRow], title: str) -> Figure | No
         axes.plot([gap.low, gap.high], [height, height], color=mark.colour, linewidth=2, solid_capstyle="round")
         axes.plot(gap.value, height, mark.marker, color=mark.colour, markersize=6, markeredgecolor=style.PAPER)
         axes.annotate(
-            f"{with_span(gap, signed=True)}   p {p_value(gap.p_holm).replace('< ', '<')}", (1.01, height),
+            f"{with_span(gap, signed=True)}   p {equals(gap.p_holm)}", (1.01, height),
             xycoords=("axes fraction", "data"), va="center", annotation_clip=False,
         )  # fmt: skip
     axes.axvline(0, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)

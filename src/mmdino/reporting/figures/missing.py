@@ -32,17 +32,18 @@ def heat_map(data: StudyFiles, cells: list[Cell]) -> Figure | None:
     protocols = [name for name in PROTOCOLS if any(cell.protocol == name for cell in cells)]
     if not protocols:
         return None
-    arms = arms_of(data, cells)
     bounds = [(ceiling(data, name) or {}).get("mcc", np.nan) for name in SETS]
     oracle = not np.isnan(bounds).all()
-    rows = [arm.title for arm in arms] + (["sign oracle"] if oracle else [])
-    figure = style.canvas(1.6 + len(protocols) * (0.45 + 0.23 * len(rows)))
-    panels = figure.subplots(len(protocols) + 1, 1, height_ratios=[len(rows)] * len(protocols) + [3.6])
+    arms = {name: arms_of(data, [cell for cell in cells if cell.protocol == name]) for name in protocols}
+    rows = {name: [arm.title for arm in arms[name]] + (["sign oracle"] if oracle else []) for name in protocols}
+    lines = [len(rows[name]) for name in protocols]
+    figure = style.canvas(1.6 + 0.45 * len(protocols) + 0.23 * sum(lines))
+    panels = figure.subplots(len(protocols) + 1, 1, height_ratios=[*lines, 3.6])
     top = np.nanmax([cell.mcc.value for cell in cells] + bounds)
     for axes, protocol in zip(panels, protocols):
         found = {(cell.sequences, cell.arm): cell.mcc.value for cell in cells if cell.protocol == protocol}
-        grid = np.array([[found.get((name, arm.name), np.nan) for name in SETS] for arm in arms])
-        _panel(axes, np.vstack([grid, bounds]) if oracle else grid, rows, top, last_apart=oracle)
+        grid = np.array([[found.get((name, arm.name), np.nan) for name in SETS] for arm in arms[protocol]])
+        _panel(axes, np.vstack([grid, bounds]) if oracle else grid, rows[protocol], top, last_apart=oracle)
         n = next(cell.mcc.n for cell in cells if cell.protocol == protocol)
         axes.set_title(f"{PROTOCOLS[protocol]} (n = {n})")
     _dots(panels[-1])

@@ -1,5 +1,7 @@
 """What quality control measured, by cohort, with the thresholds and who is beyond them."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -33,6 +35,26 @@ def quality_distributions(data: StudyFiles) -> Figure | None:
     return figure
 
 
+def flagged_points(data: StudyFiles) -> dict[str, list[str]]:
+    """Return, by the gid of each row of flagged points, who each of them is, with the value and the flag."""
+    qc, patients = data.study.study.qc, judged(data)
+    told: dict[str, list[str]] = {}
+    for measure in MEASURES:
+        measured: list[dict[str, Any]] = patients[patients[measure.column].notna()].to_dict("records")  # type: ignore[assignment]
+        for row in measured:
+            if measure.check(row, qc):
+                who = f"{row['subject']}, {row['session']} ({row['cohort']})"
+                value = f"{measure.label}: {measure.show(row[measure.column])}"
+                told.setdefault(_gid(measure, row["cohort"], data), []).append(
+                    f"{who}. {value}. Flagged: {measure.check(row, qc)}."
+                )
+    return told
+
+
+def _gid(measure: Measure, cohort: str, data: StudyFiles) -> str:
+    return f"flagged-{measure.column}-{list(data.study.study.cohorts).index(cohort)}"
+
+
 def _panel(axes: Axes, data: StudyFiles, measure: Measure, cohorts: list[str]) -> None:
     qc = data.study.study.qc
     patients = judged(data)
@@ -52,11 +74,12 @@ def _panel(axes: Axes, data: StudyFiles, measure: Measure, cohorts: list[str]) -
             axes.plot(values, [place] * len(values), ".", color=style.MUTED, markersize=4)
         out = values[flagged]
         axes.plot(out, [place] * len(out), "D", color=FLAGGED, markersize=3.2, markeredgecolor=style.PAPER,
-                  markeredgewidth=0.4, label="flagged by this measure" if place == 0 else None)  # fmt: skip
+                  markeredgewidth=0.4, label="flagged by this measure" if place == 0 else None,
+                  gid=_gid(measure, name, data))  # fmt: skip
     for number, limit in enumerate(measure.limits(qc)):
         axes.axvline(limit, color=FLAGGED, linewidth=0.9, linestyle=(0, (4, 2)), label="" if number else "threshold")
     axes.set_yticks(range(len(cohorts)), cohorts)
     axes.set_ylim(len(cohorts) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.set_title(f"{measure.label} (n = {len(measured):,})", fontsize=7.5)
+    axes.set_title(f"{measure.label}\nn = {len(measured):,}", fontsize=7.5)
     style.score_axis(axes)

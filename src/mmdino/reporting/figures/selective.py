@@ -24,6 +24,7 @@ def risk_coverage_curves(data: StudyFiles, rows: list[SelectiveRow]) -> Figure |
     ticks = [tick / 5 for tick in range(6)]
     axes.set_xticks(ticks, [f"{100 * tick:.0f} %" for tick in ticks])
     axes.set(xlim=(0, 1.01), ylim=(0, None))
+    axes.yaxis.set_major_formatter(lambda rate, _: f"{100 * rate:.3g} %")
     axes.set_xlabel(f"patients who are answered, the surest first (n = {max(row.curve.aurc.n for row in rows)})")
     axes.set_ylabel("error rate among them")
     style.score_axis(axes, "both")

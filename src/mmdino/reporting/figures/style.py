@@ -1,7 +1,7 @@
 """One look for all figures: sizes, inks, and a colour, marker and dash for each arm that stay the same everywhere."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,7 @@ UNDATED = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
 }
+KINDS = tuple(UNDATED)
 
 
 @dataclass(frozen=True)
@@ -133,23 +134,27 @@ def readable(axes: Axes) -> None:
         text.set_color("white" if sns.utils.relative_luminance(colour) < 0.18 else "#101418")
 
 
-def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write PDF, PNG (300 dpi) and SVG, the same bytes for the same numbers; return the SVG's path.
+def save(figure: Figure, folder: Path, name: str, kinds: Collection[str] = KINDS) -> Path:
+    """Write SVG and, of ``kinds``, PDF and PNG (300 dpi), the same bytes for the same numbers; return the SVG's path.
 
-    A figure whose SVG would be what lies there already has not changed, and is not drawn as PDF and PNG again.
+    A figure whose SVG would be what lies there already has not changed, and is not drawn again; of one that has, no
+    PDF or PNG stays that shows the numbers of before.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, not once a format
-    paths = {kind: folder / f"{name}.{kind}" for kind in UNDATED}
+    paths = {kind: folder / f"{name}.{kind}" for kind in KINDS}
     svg = io.BytesIO()
     _draw(figure, svg, "svg")
-    if all(path.exists() for path in paths.values()) and paths["svg"].read_bytes() == svg.getvalue():
-        return paths["svg"]
-    for kind in set(UNDATED) - {"svg"}:
-        with atomic(paths[kind]) as temporary:
-            _draw(figure, temporary, kind)
-    with atomic(paths["svg"]) as temporary:  # last: that it is there says that the others are of the same numbers
-        temporary.write_bytes(svg.getvalue())
+    same = paths["svg"].exists() and paths["svg"].read_bytes() == svg.getvalue()
+    for kind in set(KINDS) - {"svg"}:
+        if not same:
+            paths[kind].unlink(missing_ok=True)
+        if kind in kinds and not paths[kind].exists():
+            with atomic(paths[kind]) as temporary:
+                _draw(figure, temporary, kind)
+    if not same:
+        with atomic(paths["svg"]) as temporary:  # last: that it is there says that the others are of the same numbers
+            temporary.write_bytes(svg.getvalue())
     return paths["svg"]
 
 

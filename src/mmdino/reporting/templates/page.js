@@ -18,6 +18,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
+// A shadow at the right edge of what can be scrolled on to the right: a cut table or figure looks whole without.
+for (const part of document.querySelectorAll(".scroll")) {
+  const tell = () => part.classList.toggle("more", part.scrollWidth - part.clientWidth - part.scrollLeft > 4);
+  part.addEventListener("scroll", tell, { passive: true });
+  new ResizeObserver(tell).observe(part);
+}
+
 for (const tools of document.querySelectorAll(".tools")) {
   tools.hidden = false;
   const said = tools.querySelector("output");
