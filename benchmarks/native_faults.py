@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from mmdino.config import Cohort, Preprocess
+from mmdino.config.phantom import PhantomCohort
 from mmdino.config.quality import Quality
-from mmdino.config.study import PhantomCohort
 from mmdino.nifti import read_volume, write_volume
 from mmdino.phantom.cohort import write_cohort
 from mmdino.preprocess.quality.judge import LEAST_PATIENTS, judge

@@ -6,7 +6,7 @@ import pandas as pd
 
 from mmdino.cohorts import build_manifest
 from mmdino.config import Bank, Cohort, Splits, Study
-from mmdino.config.study import PhantomCohort
+from mmdino.config.phantom import PhantomCohort
 from mmdino.dataset.bank import SliceBank
 from mmdino.dataset.build import build_bank
 from mmdino.dataset.patients import Patients

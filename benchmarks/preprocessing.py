@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mmdino.config import Cohort, Preprocess
-from mmdino.config.study import PhantomCohort
+from mmdino.config.phantom import PhantomCohort
 from mmdino.files import read_json
 from mmdino.nifti import Volume, read_labels
 from mmdino.phantom.anatomy import ATLAS, load_anatomy, sample

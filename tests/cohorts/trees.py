@@ -1,10 +1,10 @@
 """Cohorts as their archives unpack: the real names, tables and irregularities, round tiny volumes.
 
 ``TREES`` maps an adapter's name to a function that writes ``patients`` patients below a root and returns the truth.
-``flavour`` (0, 1, 2, …) turns through the layout's variants. Patient 0 is always whole; irregular ones follow.
+``flavour`` (0, 1, 2, …) turns through the layout's variants. Patient 0 is always whole; irregular ones follow. What is
+regular, names of tables and columns, is known to the phantoms' layouts.
 """
 
-import csv
 import gzip
 import json
 from collections.abc import Callable
@@ -13,7 +13,14 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import openpyxl
+
+from mmdino.phantom.layouts import brats2021 as brats2021_layout
+from mmdino.phantom.layouts import egd as egd_layout
+from mmdino.phantom.layouts import lumiere as lumiere_layout
+from mmdino.phantom.layouts import tcga as tcga_layout
+from mmdino.phantom.layouts import ucsf_pdgm as ucsf_layout
+from mmdino.phantom.layouts import upenn_gbm as upenn_layout
+from mmdino.phantom.layouts.writing import cells, write_csv, write_xlsx
 
 ASTROCYTOMA, GLIOBLASTOMA, OLIGODENDROGLIOMA = "astrocytoma", "glioblastoma", "oligodendroglioma"
 
@@ -41,21 +48,6 @@ def scan(path: Path) -> None:
     """Write one tiny scan, packed or not by its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(PACKED if path.suffix == ".gz" else VOLUME)
-
-
-def write_csv(path: Path, header: list[str], rows: list[list[str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="", encoding="utf-8") as opened:
-        csv.writer(opened).writerows([header, *rows])
-
-
-def write_xlsx(path: Path, header: list[str], rows: list[list], sheet: str = "Sheet1", title: str = "") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    book = openpyxl.Workbook()
-    book.active.title = sheet
-    for row in ([[title]] if title else []) + [header, *rows]:
-        book.active.append(row)
-    book.save(path)
 
 
 def brats2021(root: Path, patients: int, flavour: int = 0) -> Truth:
@@ -96,16 +88,9 @@ def brats2021(root: Path, patients: int, flavour: int = 0) -> Truth:
             ][number % 4]
             others = [f"UCSF-PDGM-{new:04d}", f"UPENN-GBM-{number:05d}", f"TCGA-DU-{4000 + number}"]
             truth.patient[name] = [*others, name][number % 4]
-            sources.append([source[0], "1", source[1], "", name, "Training", "", ""])
-    header = ["Data Collection (as on TCIA+additional)", "Site ID", "PatientID on TCIA Radiology Portal"]
-    header += [
-        "Study date (m/d/yyyy) per PatientID",
-        "BraTS2021 ID",
-        "Segmentation (Task 1) Cohort",
-        "MGMT (Task 2) Cohort",
-        "MGMT value",
-    ]
-    write_xlsx(root / "BraTS2021_MappingToTCIA.xlsx", header, sources)
+            told = dict(zip((brats2021_layout.COLLECTION, brats2021_layout.IDENTITY), source))
+            sources.append(cells(brats2021_layout.HEADER, {"BraTS2021 ID": name, **told}))
+    write_xlsx(root / brats2021_layout.TABLE, brats2021_layout.HEADER, sources)
     return truth
 
 
@@ -125,16 +110,6 @@ UCSF = [  # grade, diagnosis, 1p/19q, IDH, label
     ("", "", "", "indeterminate", ""),
     ("2", "", "co-deletion", "wildtype", ""),
 ]
-UCSF_HEADER = [
-    "ID",
-    "Sex",
-    "Age at MRI",
-    "WHO CNS Grade",
-    "Final pathologic diagnosis (WHO 2021)",
-    "MGMT status",
-    "MGMT index",
-]
-UCSF_HEADER += ["1p/19q", "IDH", "1-dead 0-alive", "OS", "EOR", "Biopsy prior to imaging", "BraTS21 ID"]
 
 
 def ucsf_pdgm(root: Path, patients: int, flavour: int = 0) -> Truth:
@@ -152,24 +127,13 @@ def ucsf_pdgm(root: Path, patients: int, flavour: int = 0) -> Truth:
                 if word in ("T1", "T1c", "T2", "FLAIR"):
                     scan(top / f"{stem}_nifti" / f"{stem}_{word}_bias.nii.gz")
             identity = f"UCSF-PDGM-{number + 4:03d}" if stem == name else stem
-            rows.append(
-                [identity, "F", "50", grade, diagnosis, "positive", "1", codeletion, idh, "0", "100", "GTR", "No", ""]
-            )
+            told = {"ID": identity, "Sex": "F", "Age at MRI": "50", "MGMT status": "positive", "EOR": "GTR"}
+            told |= {ucsf_layout.GRADE: grade, ucsf_layout.DIAGNOSIS: diagnosis}
+            told |= {ucsf_layout.CODELETION: codeletion, ucsf_layout.IDH: idh}
+            rows.append(cells(ucsf_layout.HEADER, told))
         truth.labels[name] = label
-    write_csv(top / f"UCSF-PDGM-metadata_v{[5, 2][flavour % 2]}.csv", UCSF_HEADER, rows)
+    write_csv(top / f"UCSF-PDGM-metadata_v{[5, 2][flavour % 2]}.csv", ucsf_layout.HEADER, rows)
     return truth
-
-
-UPENN_HEADER = [
-    "ID",
-    "Gender",
-    "Age_at_scan_years",
-    "Survival_from_surgery_days_UPDATED",
-    "Survival_Status",
-    "Survival_Censor",
-    "IDH1",
-]
-UPENN_HEADER += ["MGMT", "KPS", "GTR_over90percent", "Time_since_baseline_preop", "PsP_TP_score"]
 
 
 def upenn_gbm(root: Path, patients: int, flavour: int = 0) -> Truth:
@@ -185,7 +149,8 @@ def upenn_gbm(root: Path, patients: int, flavour: int = 0) -> Truth:
                 scan(root / "images_structural" / scanned / f"{scanned}_{word}.nii.gz")
                 scan(root / "images_structural_unstripped" / scanned / f"{scanned}_{word}_unstripped.nii.gz")
             idh = ["Wildtype", "Mutated", "NOS/NEC", "Not Available"][number % 4]
-            rows.append([scanned, "M", "60", "Not Available", "Deceased", "", idh, "Indeterminate", "", "Y", "0", ""])
+            told = {"ID": scanned, "Gender": "M", "Age_at_scan_years": "60", "IDH1": idh, "MGMT": "Indeterminate"}
+            rows.append(cells(upenn_layout.HEADER, told, blank="Not Available"))
         if stamps == ["21"]:
             truth.excluded.add(name)
             continue
@@ -196,7 +161,7 @@ def upenn_gbm(root: Path, patients: int, flavour: int = 0) -> Truth:
             scan(root / "images_structural" / f"{name}_11" / "old" / f"{name}_11_T1.nii.gz")
         truth.labels[name] = GLIOBLASTOMA if number % 4 == 0 else ""
     file = ["UPENN-GBM_clinical_info_v2.1.csv", "clinical_info.csv"][flavour % 2]
-    write_csv(root / file, UPENN_HEADER, rows)
+    write_csv(root / file, upenn_layout.HEADER, rows)
     return truth
 
 
@@ -235,11 +200,8 @@ def egd(root: Path, patients: int, flavour: int = 0) -> Truth:
         scan(root / "METADATA" / "Brain_mask.nii.gz")
         scan(root / "METADATA" / "Deface_mask.nii.gz")
     else:
-        write_xlsx(root / "Genetic_and_Histological_labels.xlsx", ["Subject", "IDH", "1p19q", "Grade"], rows)
+        write_xlsx(root / "Genetic_and_Histological_labels.xlsx", egd_layout.HEADER, rows)
     return truth
-
-
-RATING = "Rating (according to RANO, PD: Progressive disease, SD: Stable disease)"
 
 
 def lumiere(root: Path, patients: int, flavour: int = 0) -> Truth:
@@ -255,7 +217,8 @@ def lumiere(root: Path, patients: int, flavour: int = 0) -> Truth:
         else:
             truth.labels[name] = [GLIOBLASTOMA, "", GLIOBLASTOMA, "", ""][number % 5]
         for week, rating in weeks:
-            ratings.append([name, week, "", "", rating, ""])
+            told = {"Patient": name, "Date": week, lumiere_layout.RATING: rating}
+            ratings.append(cells(lumiere_layout.RATINGS, told))
             for word in ("CT1", "T1", "T2", "FLAIR"):
                 if number % 4 == 1 and week == "week-000-1" and word == "T1":
                     truth.missing[name] = "t1"
@@ -265,30 +228,10 @@ def lumiere(root: Path, patients: int, flavour: int = 0) -> Truth:
             scan(derived / "skull_strip" / "t1_skull_strip.nii.gz")
             scan(derived / "segmentation" / "seg_mask.nii.gz")
         idh = ["WT", "na", "wt", "R132H mut", "IDH1 neg, Sequencing required"][number % 5]
-        people.append([name, "60", "male", "55", idh, "IHC", "methylated", ""])
-    write_csv(
-        root / "LUMIERE-ExpertRating-v202211.csv",
-        [
-            "Patient",
-            "Date",
-            "LessThan3Months",
-            "NonMeasurableLesions",
-            RATING,
-            "Rating rationale (CRET: complete resection)",
-        ],
-        ratings,
-    )
-    header = [
-        "Patient",
-        "Survival time (weeks)",
-        "Sex",
-        "Age at surgery (years)",
-        "IDH (WT: wild type)",
-        "IDH method",
-        "MGMT qualitative",
-        "MGMT quantitative",
-    ]
-    write_csv(root / "LUMIERE-Demographics_Pathology.csv", header, people)
+        told = {"Patient": name, "Sex": "male", "Age at surgery (years)": "55", lumiere_layout.IDH: idh}
+        people.append(cells(lumiere_layout.HEADER, {**told, "IDH method": "IHC"}))
+    write_csv(root / "LUMIERE-ExpertRating-v202211.csv", lumiere_layout.RATINGS, ratings)
+    write_csv(root / "LUMIERE-Demographics_Pathology.csv", lumiere_layout.HEADER, people)
     return truth
 
 
@@ -334,9 +277,10 @@ def tcga(root: Path, patients: int, flavour: int = 0) -> Truth:
             scan(folder / f"{name}_1996.08.23_{word}.nii.gz")
         grade, idh, codeletion, subtype, label = TCGA[number % len(TCGA)]
         truth.labels[name], truth.patient[name] = label, case
-        rows.append([case, kind, "glioblastoma", grade, idh, codeletion, subtype])
-    header = ["Case", "Study", "Histology", "Grade", "IDH status", "1p/19q codeletion", "IDH/codel subtype"]
-    write_xlsx(root / "mmc2.xlsx", header, rows, "S1A. TCGA discovery dataset", "Table S1A. Clinical data")
+        told = {"Case": case, "Study": kind, "Histology": "glioblastoma"}
+        told |= dict(zip(tcga_layout.MARKERS, (grade, idh, codeletion, subtype)))
+        rows.append(cells(tcga_layout.HEADER, told, blank="NA"))
+    write_xlsx(root / tcga_layout.TABLE, tcga_layout.HEADER, rows, tcga_layout.SHEET, tcga_layout.TITLE)
     return truth
 
 

@@ -1,5 +1,6 @@
 """A whole miniature study, for real, in a copy of the project whose path has spaces."""
 
+import json
 import os
 import re
 import shutil
@@ -69,7 +70,7 @@ def study(clone):
             break
     first.communicate(timeout=300)
     assert first.returncode != 0
-    assert list((clone / "results" / "mini" / "raw").rglob("labels.tsv"))
+    assert list((clone / "results" / "mini" / "truth").glob("*.parquet"))
     code, output = snakemake(clone)
     assert code == 0, output[-4000:]
     return clone / "results" / "mini"
@@ -98,7 +99,21 @@ def test_a_damaged_patient_is_a_row_and_the_other_goes_through_the_chain(study):
     assert whole["status"] == "done"
     assert whole["flair"] == ""
     assert 900 < float(whole["brain_ml"]) < 2500
-    assert "mini-heads-0001" in (study / "report.html").read_text()
+    assert "miniheads0001" in (study / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["mini-heads", "mini-ucsf", "mini-egd", "mini-external"])
+def test_the_adapters_of_archives_read_every_phantom_with_its_class(study, name):
+    manifest = pd.read_csv(study / "cohorts" / name / "manifest.tsv", sep="\t").set_index("subject")
+    truth = pd.read_parquet(study / "truth" / f"{name}.parquet").set_index("subject")
+    assert not (study / "raw" / name / "labels.tsv").exists()
+    assert manifest["label"].to_dict() == truth["label"].to_dict()
+    assert manifest["excluded"].isna().all()
+
+
+def test_the_oracle_knows_the_test_patients_by_the_names_that_the_adapter_gives_them(study):
+    oracle = json.loads((study / "truth" / "oracle.json").read_text())
+    assert oracle["test"]["t1+t1c+t2+flair"]["n"] == 24
 
 
 def test_a_second_start_has_nothing_to_do(clone, study):

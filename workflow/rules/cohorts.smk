@@ -5,6 +5,8 @@ rule phantom:
         truth=f"{RESULTS}/truth/{{cohort}}.parquet",
     log:
         f"{RESULTS}/logs/phantom/{{cohort}}.log",
+    wildcard_constraints:
+        cohort=one_of(PLAIN),
     conda:
         "../../envs/environment.yaml"
     resources:
@@ -15,7 +17,16 @@ rule phantom:
         settings=lambda w: as_text(STUDY.cohorts[w.cohort]),
     shell:
         'python -m mmdino phantom --study "{params.study}" --cohort {wildcards.cohort}'
-        ' --out "$(dirname "{output.labels}")" --truth "$(dirname "{output.truth}")" > "{log}" 2>&1'
+        ' --out "{RESULTS}/raw/{wildcards.cohort}" --truth "$(dirname "{output.truth}")" > "{log}" 2>&1'
+
+
+use rule phantom as phantom_archive with:  # in the layout of an archive, which has no labels.tsv
+    output:
+        truth=f"{RESULTS}/truth/{{cohort}}.parquet",
+    log:
+        f"{RESULTS}/logs/phantom/{{cohort}}.log",
+    wildcard_constraints:
+        cohort=one_of(name for name in PHANTOMS if name not in PLAIN),
 
 
 rule manifest:

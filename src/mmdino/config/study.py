@@ -9,22 +9,10 @@ from pydantic import Field, field_validator, model_validator
 from mmdino.config.experiment import Data, Experiment, MethodSettings, Policy, load_experiments, method_settings
 from mmdino.config.extends import read_extended
 from mmdino.config.needs import Job, Needs
+from mmdino.config.phantom import OF_THE_COHORT, UNSEGMENTED, PhantomCohort
 from mmdino.config.quality import Quality
 from mmdino.config.strict import Strict, parse
 from mmdino.errors import UserError, nearest
-
-
-class PhantomCohort(Strict):
-    """Patients to be made instead of found (``mmdino phantom``)."""
-
-    site: str = Field(description="The scanner style: site-a, site-b, site-c, or external.")
-    patients: int = Field(gt=0)
-    variant: Literal["default", "hard"] = "default"
-    seed: int = 0
-    planes: int = Field(default=5, gt=0, description="Axial planes of a stripped patient's slab (4 mm apart).")
-    faults: bool = Field(
-        default=False, description="Native only: one patient lacks a sequence, one has a damaged file."
-    )
 
 
 class Cohort(Strict):
@@ -41,12 +29,32 @@ class Cohort(Strict):
     site: str = Field(default="", description="Scanner site, where the cohort has only one.")
     phantom: PhantomCohort | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_as_it_is_made(cls, given: Any) -> Any:
+        """Phantoms in the layout of an archive are read by its adapter, which knows no scanner site."""
+        made = given.get("phantom") if isinstance(given, dict) else None
+        told = made.model_dump() if isinstance(made, PhantomCohort) else made
+        if isinstance(told, dict) and told.get("layout", "folder") != "folder":
+            return {"adapter": told["layout"], "site": told.get("site", ""), **given}
+        return given
+
     @model_validator(mode="after")
     def _one_source(self) -> "Cohort":
         if bool(self.path) == (self.phantom is not None):
             raise ValueError("a cohort needs either 'path' (found on disk) or 'phantom' (made), and not both")
         if self.phantom and self.stage not in ("native", "stripped"):
             raise ValueError(f"phantoms are made native or stripped; set 'stage' to one of them, not to {self.stage}")
+        if self.phantom and self.adapter != self.phantom.layout:
+            raise ValueError(
+                f"phantoms in the layout {self.phantom.layout} are not read by the adapter '{self.adapter}'; remove "
+                "'adapter', or set 'phantom.layout' to it"
+            )
+        if self.phantom and self.phantom.layout in UNSEGMENTED and self.stage == "stripped":
+            raise ValueError(
+                f"the layout {self.phantom.layout} has no segmentations, without which a stripped phantom's few planes are "
+                "of no use; set 'stage: native', or another 'phantom.layout'"
+            )
         return self
 
 
@@ -207,6 +215,13 @@ class Study(Strict):
                     raise ValueError(
                         f"the cohorts '{other_name}' and '{name}' both claim the folder {path}; mend one 'path'"
                     )
+        for name, made in ((name, cohort.phantom) for name, cohort in self.cohorts.items() if cohort.phantom):
+            alike = [other for other, cohort in self.cohorts.items() if cohort.adapter == made.layout and other != name]
+            if alike and made.layout not in OF_THE_COHORT:
+                raise ValueError(
+                    f"the phantoms of '{name}' would have the ids of patients of '{alike[0]}', both in the layout "
+                    f"{made.layout}; give them another 'phantom.layout'"
+                )
         unknown = [name for name in self.labels.hidden if name not in self.cohorts]
         if unknown:
             hint = nearest(unknown[0], self.cohorts)

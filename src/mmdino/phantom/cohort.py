@@ -1,77 +1,89 @@
 """Write a phantom cohort as a downloaded one would lie on disk, and its truth beside the study."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from mmdino.config.study import PhantomCohort
-from mmdino.files import atomic, write_json
+from mmdino.config.phantom import PhantomCohort
+from mmdino.files import read_json, write_json
 from mmdino.nifti import write_volume
-from mmdino.phantom.anatomy import ATLAS
+from mmdino.phantom.layouts import Case, load_layout
 from mmdino.phantom.native import HEAD_GRID, resample, scan_session
 from mmdino.phantom.noise import Grid
 from mmdino.phantom.patient import Patient, draw_patient, render, slab_grid
 from mmdino.phantom.signs import as_row
-from mmdino.phantom.sites import TRAINING_SITES
 from mmdino.tables import SEQUENCES, TRUTH, write_table
 
 DAMAGED, NO_SEQUENCE = 0, 1  # which native patients carry a fault
 
 
 def write_cohort(name: str, cohort: PhantomCohort, stage: str, raw: Path, truth: Path) -> None:
-    """Write patients to ``raw`` and their truth to ``truth/<name>.parquet``; patients already there are kept.
+    """Write patients to ``raw`` in the cohort's layout, and their truth to ``truth/<name>.parquet``.
 
-    ``raw/labels.tsv`` (subject, site, label) is written last: when it exists, the cohort is whole.
+    Patients already there are kept, unless they were made by other settings. The truth is written last: when it exists,
+    the cohort is whole. It calls patients as the layout's adapter does; who they are depends on the cohort's name and
+    their number alone.
     """
+    layout = load_layout(cohort.layout)
     patients = [
         draw_patient(f"{name}-{number:04d}", cohort.variant, cohort.site, cohort.seed, name)
         for number in range(1, cohort.patients + 1)
     ]
-    for number, patient in enumerate(tqdm(patients, desc=name, unit="patient", disable=None)):
-        folder = raw / patient.subject
-        if (folder / f"{patient.subject}_t1c.nii.gz").exists():
+    cases = [
+        Case(layout.subject(name, number), patient.label, patient.site)
+        for number, patient in enumerate(patients, start=1)
+    ]
+    kinds = SEQUENCES if stage == "native" else (*SEQUENCES, "seg")
+    places = [{kind: raw / layout.place(case, kind) for kind in kinds} for case in cases]
+    settings = {"stage": stage, **cohort.model_dump(mode="json", exclude={"patients"})}
+    _forget_others(truth / f"{name}.json", settings, [files["t1c"] for files in places])
+    pairs = list(zip(patients, cases))
+    for number, (patient, case) in enumerate(tqdm(pairs, desc=name, unit="patient", disable=None)):
+        files = places[number]
+        if files["t1c"].exists():
             continue  # t1c is written last
         if stage == "native":
-            _write_native(patient, folder, truth / name / patient.subject)
+            _write_native(patient, files, truth / name / case.subject)
             if cohort.faults:
-                _spoil(number, folder / f"{patient.subject}_flair.nii.gz", folder / f"{patient.subject}_t2.nii.gz")
+                _spoil(number, files["flair"], files["t2"])
         else:
-            _write_stripped(patient, folder, slab_grid(patient, cohort.planes))
+            _write_stripped(patient, files, slab_grid(patient, cohort.planes))
+    layout.write_tables(raw, cases)
     rows = [
         {
-            "subject": patient.subject,
+            "subject": case.subject,
             "cohort": name,
-            "site": patient.site,
-            "label": patient.label,
+            "site": case.site,
+            "label": case.label,
             **as_row(patient.signs),
-            "folder": str(truth / name / patient.subject) if stage == "native" else "",
+            "folder": str(truth / name / case.subject) if stage == "native" else "",
         }
-        for patient in patients
+        for patient, case in pairs
     ]
     write_table(TRUTH, pd.DataFrame(rows), truth / f"{name}.parquet")
-    with atomic(raw / "labels.tsv") as temporary:
-        pd.DataFrame(rows)[["subject", "site", "label"]].to_csv(temporary, sep="\t", index=False)
 
 
-def write_brains(folder: Path, patients: int) -> None:
-    """Write stripped whole brains on the atlas's grid, of no study: what the segmenter is trained on."""
-    for number in tqdm(range(patients), desc="brains", unit="patient", disable=None):
-        patient = draw_patient(f"brain-{number:03d}", "default", TRAINING_SITES[number % 3], "segmenter")
-        _write_stripped(patient, folder / patient.subject, ATLAS)
+def _forget_others(record: Path, settings: dict[str, object], last: list[Path]) -> None:
+    """Have patients made anew, by removing the file that is written last, if the record tells of other settings."""
+    if record.exists() and read_json(record) != settings:
+        for path in last:
+            path.unlink(missing_ok=True)
+    write_json(record, settings)
 
 
-def _write_stripped(patient: Patient, folder: Path, grid: Grid) -> None:
+def _write_stripped(patient: Patient, files: Mapping[str, Path], grid: Grid) -> None:
     rendering = render(patient, grid)
     level = patient.generator("level").uniform(500, 1200, len(SEQUENCES))
-    write_volume(rendering.seg, grid.affine, folder / f"{patient.subject}_seg.nii.gz")
+    write_volume(rendering.seg, grid.affine, files["seg"])
     for i in _t1c_last():
         image = np.rint(rendering.images[i] * level[i]).clip(0, 32767).astype(np.int16)
-        write_volume(image, grid.affine, folder / f"{patient.subject}_{SEQUENCES[i]}.nii.gz")
+        write_volume(image, grid.affine, files[SEQUENCES[i]])
 
 
-def _write_native(patient: Patient, folder: Path, truth: Path) -> None:
+def _write_native(patient: Patient, files: Mapping[str, Path], truth: Path) -> None:
     rendering = render(patient, HEAD_GRID, head=True)
     scans = scan_session(patient, rendering)
     t1c = scans["t1c"]
@@ -82,7 +94,7 @@ def _write_native(patient: Patient, folder: Path, truth: Path) -> None:
     write_json(truth / "to_atlas.json", {name: scan.to_atlas.tolist() for name, scan in scans.items()})
     for i in _t1c_last():
         scan = scans[SEQUENCES[i]]
-        write_volume(scan.image, scan.affine, folder / f"{patient.subject}_{SEQUENCES[i]}.nii.gz")
+        write_volume(scan.image, scan.affine, files[SEQUENCES[i]])
 
 
 def _t1c_last() -> list[int]:

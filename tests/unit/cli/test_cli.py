@@ -68,7 +68,7 @@ def test_a_misspelt_verb_option_or_choice_is_answered_with_the_right_one(argumen
     [
         ("mmdino phan", ["phantom"]),
         (f"mmdino show-config --study {STUDY} sup", ["supervised-cnn", "supervised-vit"]),
-        (f"mmdino manifest --study {STUDY} --cohort mini-t", ["mini-train"]),
+        (f"mmdino manifest --study {STUDY} --cohort mini-u", ["mini-ucsf"]),
         ("mmdino show-config starter-fro", ["starter-frozen"]),  # of config/config.yaml's study
         ("mmdino train --study no.yaml --experiment mm", []),
     ],
@@ -110,18 +110,18 @@ def test_a_failed_job_shows_why(tmp_path):
 def test_a_study_is_exported_and_taken_in_by_hand(tmp_path):
     from factories import as_preprocessed, write_cohort
     from mmdino.cohorts import build_manifest
-    from mmdino.config import load_study
+    from mmdino.config import Cohort
     from mmdino.tables import MANIFEST, PREPROCESSED, write_table
 
-    folder = tmp_path / "results" / "cohorts" / "mini-train"
-    cohort = load_study(STUDY).cohort("mini-train")
-    manifest = build_manifest("mini-train", cohort, write_cohort(tmp_path / "raw", 2, planes=1, side=16))
+    folder = tmp_path / "results" / "cohorts" / "mini-ucsf"
+    raw = write_cohort(tmp_path / "raw", 2, planes=1, side=16)
+    manifest = build_manifest("mini-ucsf", Cohort(stage="stripped", path=str(raw)), raw)
     write_table(MANIFEST, manifest, folder / "manifest.tsv")
     write_table(PREPROCESSED, as_preprocessed(manifest), folder / "preprocessed.tsv")
     asked = ("export", "--study", STUDY, "--results", tmp_path / "results", "--out", tmp_path / "out")
     answer = mmdino(*asked, "--layout", "mm-dinov2")
-    assert answer.stdout.startswith("2 patients of mini-train"), answer.stderr
-    answer = mmdino("import", tmp_path / "out" / "mini-train", "--name", "mine", "--out", tmp_path / "manifest.tsv")
+    assert answer.stdout.startswith("2 patients of mini-ucsf"), answer.stderr
+    answer = mmdino("import", tmp_path / "out" / "mini-ucsf", "--name", "mine", "--out", tmp_path / "manifest.tsv")
     assert "2 of 2 sessions are usable" in answer.stdout
     assert "mine: {adapter: mm-dinov2, stage: stripped, path: " in answer.stdout
     assert mmdino(*asked, "--layout", "bods").stderr.startswith("Error: there is no layout 'bods'; did you mean 'bids'")

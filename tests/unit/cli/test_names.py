@@ -67,7 +67,7 @@ NAMES = {
     "a study's reference": (lambda c: study(c, reference="mm-dino2"), "mm-dinov2"),
     "a study's method": (lambda c: study(c, methods={"radiomic": {}}), "radiomics"),
     "a study's cohort": (lambda c: study(c)[0].cohort("mini-heds"), "mini-heads"),
-    "labels.hidden": (lambda c: study(c, labels={"hidden": ["mini-trian"]}), "mini-train"),
+    "labels.hidden": (lambda c: study(c, labels={"hidden": ["mini-uscf"]}), "mini-ucsf"),
     "a choice": (lambda c: study(c, evaluation={"protocols": ["trasfer"]}), "transfer"),
     "an experiment": (lambda c: study(c)[0].experiment("radiomic"), "radiomics"),
     "an experiment's key": (lambda c: experiment(c, readuot="cls"), "readout"),

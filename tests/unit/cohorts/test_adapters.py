@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cohorts.trees import TREES, scan, upenn_gbm, write_csv, write_xlsx
+from cohorts.trees import TREES, scan, upenn_gbm
 from mmdino.cohorts import adapters, build_manifest, load_adapter, recognise
 from mmdino.cohorts.common.people import person
 from mmdino.cohorts.common.tree import walk
 from mmdino.config import Cohort, Labels, Study, load_study
 from mmdino.errors import UserError
+from mmdino.phantom.layouts.writing import write_csv, write_xlsx
 from mmdino.tables import SEQUENCES
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mmdino.config import load_experiments, load_study, method_settings
+from mmdino.config import Cohort, Study, load_experiments, load_study, method_settings
 from mmdino.config.strict import parse
 from mmdino.errors import UserError
 
@@ -39,12 +39,20 @@ def test_every_experiment_belongs_to_a_study(path):
     [
         (lambda s: s.update(shard=2), "unknown key 'shard'; did you mean 'shards'"),
         (lambda s: s["bank"].update(axis=[2]), "unknown key 'bank.axis'; did you mean 'axes'"),
-        (lambda s: s["cohorts"]["mini-train"].update(stag="native"), "did you mean 'stage'"),
+        (lambda s: s["cohorts"]["mini-ucsf"].update(stag="native"), "did you mean 'stage'"),
         (lambda s: s.update(experiments=["mm-dino2"]), "did you mean 'mm-dinov2'"),
         (lambda s: s.update(seeds=[1, 1]), "listed twice: 1"),
         (lambda s: s["methods"].update({"mm-dinov2": {"stepz": 3}}), "unknown key 'stepz'; did you mean 'steps'"),
-        (lambda s: s["cohorts"]["mini-train"].update(path="/data"), "either 'path'"),
+        (lambda s: s["cohorts"]["mini-ucsf"].update(path="/data"), "either 'path'"),
         (lambda s: s["evaluation"].update(select_on="test"), "looked at once, after everything is chosen"),
+        (lambda s: s["cohorts"]["mini-ucsf"]["phantom"].update(layout="ucsf-pgdm"), "did you mean 'ucsf-pdgm'"),
+        (lambda s: s["cohorts"]["mini-ucsf"].update(adapter="egd"), "not read by the adapter 'egd'"),
+        (lambda s: s["cohorts"]["mini-ucsf"]["phantom"].update(layout="lumiere"), "set 'stage: native'"),
+        (lambda s: s["cohorts"]["mini-heads"]["phantom"].update(layout="lumiere", patients=1000), "for 999 patients"),
+        (
+            lambda s: s["cohorts"]["mini-ucsf"]["phantom"].update(layout="egd"),
+            "would have the ids of patients of 'mini-",
+        ),
     ],
 )
 def test_a_wrong_key_is_refused_with_the_nearest_right_one(tmp_path, change, said):
@@ -52,6 +60,22 @@ def test_a_wrong_key_is_refused_with_the_nearest_right_one(tmp_path, change, sai
         load_study(changed(tmp_path, change))
     assert said in str(caught.value)
     assert "mini.yaml" in str(caught.value) or "mm-dino2.yaml" in str(caught.value)
+
+
+def test_a_layout_brings_its_adapter_and_the_plain_one_changes_nothing():
+    study = load_study(ROOT / "config" / "studies" / "mini.yaml").study
+    assert [cohort.adapter for cohort in study.cohorts.values()] == ["bids", "ucsf-pdgm", "egd", "tcga"]
+    assert study.cohorts["mini-external"].site == "external"
+    assert parse(Study, study.model_dump(mode="json"), "itself") == study
+    plain = {"stage": "stripped", "phantom": {"site": "site-a", "patients": 2}}
+    said = parse(Cohort, plain, "plain").model_dump_json()
+    assert (
+        said == parse(Cohort, {**plain, "phantom": {**plain["phantom"], "layout": "folder"}}, "plain").model_dump_json()
+    )
+    assert said == (  # what Snakemake knows of cohorts from before there were layouts, which are not made anew
+        '{"stage":"stripped","role":"train","adapter":"folder","path":"","site":"","phantom":{"site":"site-a",'
+        '"patients":2,"variant":"default","seed":0,"planes":5,"faults":false}}'
+    )
 
 
 def test_broken_yaml_names_the_line(tmp_path):
