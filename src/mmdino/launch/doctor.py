@@ -178,7 +178,10 @@ def _profile(folder: Path) -> Iterator[Finding]:
     ]
     for said in wrong:
         yield Finding("STOP", "profile", f"{folder}: there is no {said}")
-    if not wrong:
+    silent = {f"{what} '{name}' ({known[what].said})" for what, name in named if not known[what].ok}
+    if silent:
+        yield Finding("note", "profile", f"{folder}: SLURM did not say whether there is {', '.join(sorted(silent))}")
+    elif not wrong:
         yield Finding("ok", "profile", str(folder))
 
 

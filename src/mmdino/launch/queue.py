@@ -14,18 +14,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 FORMAT = "%i|%T|%r|%N|%k"
 ALIVE = {
     "PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED",
     "RESIZING", "SIGNALING", "SPECIAL_EXIT", "STAGE_OUT", "STOPPED", "RESV_DEL_HOLD",
 }  # fmt: skip
-ANSWER = "squeue.json"  # below the user's folder
+ANSWER = "squeue.txt"  # below the user's folder: a line of JSON about the answer, then what squeue said
 PATIENCE = 30  # seconds; a controller that is down answers late or never
 
 
-class Job(NamedTuple):  # and no dataclass: a hundred processes read a hundred of them every ten seconds
+class Job(NamedTuple):
     """A job in the queue: SLURM's state and reason, its node, and the comment by which we find it again."""
 
     state: str
@@ -41,24 +41,45 @@ class Job(NamedTuple):  # and no dataclass: a hundred processes read a hundred o
 
 @dataclass(frozen=True)
 class Answer:
-    """What ``squeue`` said at the time ``asked`` (seconds since the epoch); ``jobs`` is None where it said nothing."""
+    """What ``squeue`` said at the time ``asked`` (seconds since the epoch); ``text`` is None where it said nothing.
+
+    The text is kept as it came: each of a hundred processes that wait looks for a line of its own in it every ten seconds,
+    and reading all lines each time would cost more than all else that they do.
+    """
 
     asked: float
-    jobs: dict[str, Job] | None
+    text: str | None
     error: str = ""
+
+    @property
+    def jobs(self) -> dict[str, Job] | None:
+        """All jobs by id; None where SLURM did not answer."""
+        return None if self.text is None else parse(self.text)
+
+    def job(self, job_id: str) -> Job | None:
+        """Return one job; None where the queue does not hold it, or SLURM did not answer."""
+        text = f"\n{self.text or ''}\n"
+        begin = text.find(f"\n{job_id}|") + 1
+        return parse(text[begin : text.index("\n", begin)])[job_id] if begin else None
 
 
 def jobs(max_age: float) -> Answer:
-    """Return my jobs by id, those that ended a short while ago too, from an answer at most ``max_age`` seconds old."""
-    with open(folder_of_this_user() / "queue.lock", "w") as guard:
-        answer = _stored()
-        if answer is None or time.time() - answer.asked > max_age:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            answer = _stored()
-            if answer is None or time.time() - answer.asked > max_age:
-                answer = _ask()
-                _store(answer)
+    """Return what the queue holds of mine, those that ended a short while ago too, at most ``max_age`` seconds old."""
+    folder = folder_of_this_user()
+    answer = _stored(folder)
+    if _is_fresh(answer, max_age):
+        return answer
+    with open(folder / "queue.lock", "w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        answer = _stored(folder)
+        if not _is_fresh(answer, max_age):
+            answer = _ask()
+            _store(answer, folder)
     return answer
+
+
+def _is_fresh(answer: Answer | None, max_age: float) -> TypeGuard[Answer]:
+    return answer is not None and time.time() - answer.asked <= max_age
 
 
 def this_job() -> str | None:
@@ -69,8 +90,9 @@ def this_job() -> str | None:
 
 def job_alive(job_id: str) -> bool | None:
     """Whether a job still waits or runs; None where SLURM does not answer."""
-    found = jobs(2).jobs
-    return None if found is None else job_id in found and found[job_id].alive
+    answer = jobs(2)
+    found = answer.job(job_id)
+    return None if answer.text is None else found is not None and found.alive
 
 
 def ended(job_id: str) -> Job | None:
@@ -109,7 +131,7 @@ def _ask() -> Answer:
         said = _run(
             "squeue", "--noheader", "--array", "--states=all", f"--user={getpass.getuser()}", f"--format={FORMAT}"
         )
-        return Answer(asked, parse(said))
+        return Answer(asked, said)
     except (OSError, subprocess.SubprocessError) as error:
         words = getattr(error, "stderr", None) or str(error)
         return Answer(time.time(), None, words.strip().splitlines()[-1])
@@ -128,19 +150,19 @@ def folder_of_this_user() -> Path:
     return folder
 
 
-def _stored() -> Answer | None:
+def _stored(folder: Path) -> Answer | None:
     try:
-        stored = json.loads((folder_of_this_user() / ANSWER).read_text())
+        head, _, text = (folder / ANSWER).read_text().partition("\n")
+        about = json.loads(head)
     except (FileNotFoundError, ValueError):
         return None
-    if stored.get("fields") != list(Job._fields):  # another version's, of which this user runs a study too
+    if about.get("format") != FORMAT:  # another version's, of which this user runs a study too
         return None
-    found = stored["jobs"]
-    jobs = None if found is None else {job_id: Job(*job) for job_id, job in found.items()}
-    return Answer(stored["asked"], jobs, stored["error"])
+    return Answer(about["asked"], text if about["answered"] else None, about["error"])
 
 
-def _store(answer: Answer) -> None:
-    temporary = folder_of_this_user() / f"{ANSWER}.tmp"  # only the holder of the lock writes it
-    temporary.write_text(json.dumps({**vars(answer), "fields": Job._fields}))
-    os.replace(temporary, folder_of_this_user() / ANSWER)
+def _store(answer: Answer, folder: Path) -> None:
+    about = {"asked": answer.asked, "answered": answer.text is not None, "error": answer.error, "format": FORMAT}
+    temporary = folder / f"{ANSWER}.tmp"  # only the holder of the lock writes it
+    temporary.write_text(f"{json.dumps(about)}\n{answer.text or ''}")
+    os.replace(temporary, folder / ANSWER)

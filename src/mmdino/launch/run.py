@@ -12,7 +12,7 @@ import psutil
 
 from mmdino.errors import UserError
 from mmdino.launch import queue, words
-from mmdino.launch.command import AGAIN, program
+from mmdino.launch.command import AGAIN, outcome_file, program
 from mmdino.launch.executor import Task, log_files, submit
 from mmdino.launch.owner import Held, Owner, lock
 from mmdino.launch.resources import Resources
@@ -21,7 +21,9 @@ from mmdino.launch.stop import Stop, say
 from mmdino.launch.submission import Submission, exit_code, is_alive_here, store, stored
 
 LOOK_SECONDS = 10.0  # between two looks at the queue, for all waiting processes together
-POLL_SECONDS = 2.0  # between two looks for the outcome file; a hundred waiting processes cost a hundredth of a core
+# Seconds between two looks for the outcome file: a tenth of what it has waited already, as each look wakes a process that lay
+# still, a hundred of them together cost what they cost by that, and a short job is missed sooner.
+FIRST_POLL, LAST_POLL = 1.0, 4.0
 LAG_SECONDS = 5.0  # a file written on the node may take that long to be seen here
 KILLED_RETRIES = 2
 TAIL = 25
@@ -141,11 +143,11 @@ def _wait(job: Submission, folder: Path, stop: Stop) -> tuple[int | None, queue.
     """Wait until the job ends; return its exit code, or how it ended without one."""
     assert job.job_id is not None
     missing_since: float | None = None
-    looked, said = time.monotonic() - LOOK_SECONDS + 2, ""
+    begun, outcome = time.monotonic(), outcome_file(folder, job.job_id)
+    looked, said = begun - LOOK_SECONDS + 2, ""
     while True:
-        code = exit_code(folder, job.job_id)
-        if code is not None:
-            return code, None
+        if outcome.exists():
+            return exit_code(folder, job.job_id), None
         if stop.received is not None:
             _cancel(job)
             raise Cancelled(
@@ -161,7 +163,7 @@ def _wait(job: Submission, folder: Path, stop: Stop) -> tuple[int | None, queue.
                 missing_since = looked
             else:
                 return None, seen
-        stop.pause(POLL_SECONDS)
+        stop.pause(min(max(FIRST_POLL, (time.monotonic() - begun) / 10), LAST_POLL))
 
 
 def _look(job: Submission, max_age: float) -> queue.Job | None:
@@ -170,11 +172,11 @@ def _look(job: Submission, max_age: float) -> queue.Job | None:
     if job.cluster == "local":
         return queue.Job("RUNNING" if is_alive_here(job) else "GONE")
     answer = queue.jobs(max_age)
-    if answer.jobs is None:
+    if answer.text is None:
         return None
     if answer.asked < job.submitted + 1:
         return queue.Job("PENDING", "None")
-    return answer.jobs.get(job.job_id) or queue.ended(job.job_id) or queue.Job("GONE")
+    return answer.job(job.job_id) or queue.ended(job.job_id) or queue.Job("GONE")
 
 
 def _waits_for(job: Submission, seen: queue.Job | None) -> str:

@@ -107,10 +107,10 @@ def _read_job(row: Row, folder: Path, step: str, job: Submission, answer: queue.
             row.error = _last_error(folder / "jobs" / step, row.job)
     elif job.cluster == "local":
         row.state = f"{step}: running" if is_alive_here(job) else f"{step}: gone"
-    elif answer is None or answer.jobs is None:
+    elif answer is None or answer.text is None:
         row.state = f"{step}: SLURM does not answer"
     else:
-        seen = answer.jobs.get(row.job, queue.Job("GONE"))
+        seen = answer.job(row.job) or queue.Job("GONE")
         why = f" ({words.why_waiting(row.job, seen.reason)})" if seen.state == "PENDING" else ""
         row.state, row.node = f"{step}: {seen.state.lower()}{why}", seen.node
     if not row.state.endswith("running"):

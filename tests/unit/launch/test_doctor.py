@@ -79,6 +79,14 @@ def test_an_account_that_is_not_mine_is_said(loaded, tmp_path, bin):
     assert "there is no account 'theirs'; you may use lab" in said
 
 
+def test_a_profile_of_which_slurm_did_not_answer_is_not_called_good(loaded, tmp_path, bin):
+    write(bin / "sinfo", SINFO.format(answer=UP))
+    write(bin / "sacctmgr", "#!/bin/sh\necho 'sacctmgr: error: slurmdbd is down' >&2\nexit 1\n")
+    [finding] = [found for found in examine(loaded, tmp_path, "slurm", profile(tmp_path)) if found.what == "profile"]
+    assert finding.level == "note"
+    assert "did not say whether there is account 'lab' (sacctmgr: error: slurmdbd is down)" in finding.said
+
+
 def test_the_partition_of_jobs_without_a_gpu_is_looked_at_too(loaded, tmp_path, bin):
     write(bin / "sinfo", SINFO.format(answer=UP))
     folder = profile(tmp_path)

@@ -42,6 +42,16 @@ def test_jobs_are_read_with_state_reason_node_and_comment(slurm):
     assert [jobs[name].alive for name in ("12", "13_2", "9")] == [True, True, False]
 
 
+def test_one_job_is_found_by_its_whole_id_and_alone(slurm):
+    slurm(LINES)
+    queue.jobs(10)
+    answer = queue.jobs(10)  # as another process left it
+    for number, job in answer.jobs.items():
+        assert answer.job(number) == job
+    for number in ("2", "1", "13", "13_", "RUNNING", ""):
+        assert answer.job(number) is None, number
+
+
 def test_a_hundred_waiters_ask_once(slurm):
     asked = slurm(LINES)
     with ThreadPoolExecutor(20) as pool:
@@ -61,8 +71,9 @@ def test_an_answer_that_is_too_old_is_asked_for_again(slurm):
 def test_what_another_version_stored_is_asked_for_again(slurm):
     asked = slurm(LINES)
     path = queue.folder_of_this_user() / queue.ANSWER
-    for jobs in ({"12": {"state": "RUNNING"}}, {"12": ["RUNNING", "None"]}):
-        path.write_text(json.dumps({"asked": time.time(), "jobs": jobs, "error": ""}))
+    about = {"asked": time.time(), "answered": True, "error": ""}
+    for head in (about, about | {"format": "%i|%T"}):
+        path.write_text(f"{json.dumps(head)}\n12|RUNNING\n")
         assert queue.jobs(10).jobs["12"].node == "node1"
     assert asked() == 2
 

@@ -47,7 +47,8 @@ class Slurm:
         found = {}
         for number in range(len(self.taken)):
             found |= self.jobs_of(number)
-        return queue.Answer(time.time(), found)
+        lines = ["|".join([name, job.state, job.reason, job.node, job.comment]) for name, job in found.items()]
+        return queue.Answer(time.time(), "\n".join(lines))
 
 
 @pytest.fixture

@@ -42,11 +42,11 @@ def slurm_job(number, outcome=None):
 def asked(monkeypatch):
     """SLURM as it answers: a job runs, one waits; accounting counted two attempts of the first on two GPUs."""
     asked = []
-    jobs = {"11": queue.Job("RUNNING", node="node7"), "12": queue.Job("PENDING", "Resources")}
+    said = "11|RUNNING|None|node7|\n12|PENDING|Resources||\n"
 
     def squeue(max_age):
         asked.append("squeue")
-        return queue.Answer(time.time(), jobs)
+        return queue.Answer(time.time(), said)
 
     def sacct(numbers, fields, *options):
         asked.append("sacct")
