@@ -1,17 +1,17 @@
+const words = new Intl.Collator(undefined, { numeric: true }); // made once, not for each comparison
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
     head.querySelector("button")?.addEventListener("click", () => {
       const up = head.getAttribute("aria-sort") === "descending";
       const numeric = head.classList.contains("number");
-      const key = row => row.cells[column].dataset.key;
-      const compare = (a, b) => {
-        const [x, y] = [key(a), key(b)];
+      const rows = Array.from(table.tBodies[0].rows, row => [row.cells[column].dataset.key, row]);
+      rows.sort(([x], [y]) => {
         if (x === "" || y === "") return (x === "") - (y === "");
-        const order = numeric ? x - y : x.localeCompare(y, undefined, { numeric: true });
+        const order = numeric ? x - y : words.compare(x, y);
         return up ? order : -order;
-      };
-      table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
+      });
+      table.tBodies[0].append(...rows.map(([, row]) => row));
       heads.forEach(other => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
     });
