@@ -55,6 +55,8 @@ def _labels(path: Path) -> dict[str, dict[str, str]]:
         return {}
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    except PermissionError:
+        raise UserError(f"{path}: cannot be read; give yourself read permission") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(
             f"{path}: is not a tab-separated table ({' '.join(str(error).split())}); write it again"

@@ -48,6 +48,20 @@ def test_what_is_wrong_is_named_and_the_rest_goes_on(tmp_path):
     assert "one cohort alone may claim" in twice
 
 
+@pytest.mark.parametrize(("name", "table"), [("folder", "labels.tsv"), ("bids", "participants.tsv")])
+def test_a_bad_table_beside_no_published_archive_leaves_the_other_folders_alone(name, table, tmp_path):
+    if name == "folder":
+        write_cohort(tmp_path / "bad", 1, planes=1, side=16)
+    else:
+        TREES[name](tmp_path / "bad", 1, 0)
+    (tmp_path / "bad" / table).write_text("who\twhat\np000\t1\n")
+    TREES["egd"](tmp_path / "good", 2, 0)
+    bad, good = check_folders([tmp_path / "bad", tmp_path / "good"])
+    assert f"adapter: {name}" in bad
+    assert f"cannot be used: {tmp_path / 'bad' / table}: lacks the column" in bad
+    assert "patients: 2 (published: 774)" in good
+
+
 def test_two_archives_in_one_folder_are_both_told(tmp_path):
     TREES["tcga"](tmp_path, 2, 0)
     TREES["upenn-gbm"](tmp_path, 2, 0)

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from factories import write_cohort
@@ -99,6 +100,15 @@ def test_what_cannot_be_used_is_excluded_with_a_reason(root):
 def test_a_wrong_label_table_is_refused(root, table, said):
     (root / "labels.tsv").write_text(table)
     with pytest.raises(UserError, match=r"labels\.tsv: " + said):
+        _manifest(root)
+
+
+def test_a_label_table_that_may_not_be_read_is_refused(root, monkeypatch):
+    def read(path, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(pd, "read_csv", read)
+    with pytest.raises(UserError, match=r"labels\.tsv: cannot be read; give yourself read permission"):
         _manifest(root)
 
 

@@ -39,7 +39,7 @@ def _check(path: Path) -> list[str]:
     tree = walk(path)
     names = list(recognise(tree))
     if not names:
-        names = [name for name in WITHOUT_LAYOUT if _scan(name, tree).rows][:1]
+        names = [name for name in WITHOUT_LAYOUT if _fits(name, tree)][:1]
     if not names:
         return [_lines(f"{path}: holds no cohort that is known", _listed(tree.problems))]
     return [_cohort(name, tree) for name in names]
@@ -82,6 +82,14 @@ def _cohort(name: str, tree: Tree) -> str:
         *_section("excluded", excluded),
         *_section("wrong", [*tree.problems, *scan.problems, *_damaged(tree, usable)]),
     )
+
+
+def _fits(name: str, tree: Tree) -> bool:
+    """Return whether a layout without names of its own finds patients, or a table of its that cannot be used."""
+    try:
+        return bool(_scan(name, tree).rows)
+    except UserError:
+        return True
 
 
 def _scan(name: str, tree: Tree) -> Scan:
