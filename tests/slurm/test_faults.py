@@ -237,7 +237,7 @@ def test_a_limit_on_submitted_jobs_is_waited_out(cluster, make):
         ["sacctmgr", "--immediate", "--quiet", "modify", "user", "root", "set", "MaxSubmitJobs=1"], check=True
     )
     try:
-        first, second = make("first", steps=60), make("second")
+        first, second = make("first", steps=200), make("second")  # the first is still there when the second comes
         submitters = [first.submit()]
         training(first)
         submitters.append(second.submit())
