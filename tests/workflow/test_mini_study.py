@@ -95,7 +95,7 @@ def test_a_damaged_patient_is_a_row_and_the_other_goes_through_the_chain(study):
     rows = pd.read_csv(study / "cohorts" / "mini-heads" / "preprocessed.tsv", sep="\t", keep_default_na=False)
     damaged, whole = rows.sort_values("subject").to_dict("records")
     assert damaged["status"] == "failed"
-    assert "t2" in damaged["reason"]
+    assert "T2w" in damaged["reason"]
     assert whole["status"] == "done"
     assert whole["flair"] == ""
     assert 900 < float(whole["brain_ml"]) < 2500

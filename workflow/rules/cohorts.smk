@@ -13,11 +13,12 @@ rule phantom:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
+        raw=f"{RESULTS}/raw/{{cohort}}",
         study=STUDY_FILE,
         settings=lambda w: as_text(STUDY.cohorts[w.cohort]),
     shell:
         'python -m mmdino phantom --study "{params.study}" --cohort {wildcards.cohort}'
-        ' --out "{RESULTS}/raw/{wildcards.cohort}" --truth "$(dirname "{output.truth}")" > "{log}" 2>&1'
+        ' --out "{params.raw}" --truth "$(dirname "{output.truth}")" > "{log}" 2>&1'
 
 
 use rule phantom as phantom_archive with:  # in the layout of an archive, which has no labels.tsv
