@@ -29,7 +29,7 @@ if words[0] == "train" and given["--experiment"] == os.environ.get("BROKEN"):
 out = Path(given.get("--out", ""))
 results = Path(given.get("--out" if words[0] == "report" else "--results", given.get("--results", "")))
 files = {
-    "phantom": [out / "labels.tsv", Path(given.get("--truth", "")) / f"{given.get('--cohort')}.parquet"],
+    "phantom": [Path(given.get("--truth", "")) / f"{given.get('--cohort')}.parquet"],
     "slices": [out / "index"],
     "train": [out / "run.json", out / "model.safetensors"],
     "insight": [out / name for name in ("insight.json", "patients.parquet", "tokens.npz")],

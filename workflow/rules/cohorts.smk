@@ -1,12 +1,9 @@
 # From scans on disk to stripped, registered, segmented patients. A shard is a hash bucket, so the DAG never scans a disk.
 rule phantom:
     output:
-        labels=f"{RESULTS}/raw/{{cohort}}/labels.tsv",
         truth=f"{RESULTS}/truth/{{cohort}}.parquet",
     log:
         f"{RESULTS}/logs/phantom/{{cohort}}.log",
-    wildcard_constraints:
-        cohort=one_of(PLAIN),
     conda:
         "../../envs/environment.yaml"
     resources:
@@ -19,15 +16,6 @@ rule phantom:
     shell:
         'python -m mmdino phantom --study "{params.study}" --cohort {wildcards.cohort}'
         ' --out "{params.raw}" --truth "$(dirname "{output.truth}")" > "{log}" 2>&1'
-
-
-use rule phantom as phantom_archive with:  # in the layout of an archive, which has no labels.tsv
-    output:
-        truth=f"{RESULTS}/truth/{{cohort}}.parquet",
-    log:
-        f"{RESULTS}/logs/phantom/{{cohort}}.log",
-    wildcard_constraints:
-        cohort=one_of(name for name in PHANTOMS if name not in PLAIN),
 
 
 rule manifest:

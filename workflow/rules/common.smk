@@ -26,7 +26,6 @@ STUDY = LOADED.study
 RESULTS = f"{config['results']}/{STUDY.name}"
 COHORTS = list(STUDY.cohorts)
 PHANTOMS = [name for name, cohort in STUDY.cohorts.items() if cohort.phantom]
-PLAIN = [name for name in PHANTOMS if STUDY.cohorts[name].adapter == "folder"]
 EXPERIMENTS = list(LOADED.experiments)
 TARGETS = {name: [name] for name in EXPERIMENTS} | {
     name: [experiment.name for experiment in family] for name, family in LOADED.families.items()
@@ -43,11 +42,6 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     leak="(-keep|-remove-from-train)?",
-
-
-def one_of(cohorts):
-    """Return the wildcard constraint of a rule for these cohorts alone; for none of them it fits nothing."""
-    return "|".join(cohorts) or "(?!)"
 
 
 def as_text(model):
@@ -95,8 +89,6 @@ def forced():
 
 def scans(wildcards):
     """Return the file that is there when a phantom cohort is whole; a cohort found on disk has no such file."""
-    if wildcards.cohort in PLAIN:
-        return [f"{RESULTS}/raw/{wildcards.cohort}/labels.tsv"]
     if wildcards.cohort in PHANTOMS:
         return [f"{RESULTS}/truth/{wildcards.cohort}.parquet"]
     return []

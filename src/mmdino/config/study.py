@@ -200,6 +200,10 @@ class Study(Strict):
     experiments: list[str] = Field(min_length=1, description="Run by default.")
     more_experiments: list[str] = Field(default_factory=list, description="Targets of the same study, run on request.")
     reference: str = Field(default="mm-dinov2", description="The arm that the others are compared with.")
+    remarks: list[str] = Field(
+        default_factory=list,
+        description="Paragraphs that the report puts below its answer, such as what was tried before settings were chosen.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":

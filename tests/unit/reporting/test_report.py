@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from htmltree import by_id, parse, words
+from mmdino.config import load_study
 from mmdino.insight.record import Insight, write_insight
 from mmdino.reporting import drawing, report
 from mmdino.reporting.captions import CAPTIONS
@@ -266,6 +267,14 @@ def test_titles_with_markup_and_mathematics_are_text(tmp_path):
     tree = page(study, results)
     assert title in words(by_id(tree, "table-main"))
     assert title in words(by_id(tree, "figure-external-mcc"))
+
+
+def test_a_studys_remarks_stand_below_its_answer(tmp_path):
+    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
+    with study.path.open("a") as opened:
+        opened.write("remarks: ['Tried: K < 3 & `docs/method.md`.']\n")
+    tree = page(load_study(study.path), results)
+    assert "Tried: K < 3 & docs/method.md." in words(by_id(tree, "answer"))
 
 
 def test_a_broken_picture_is_left_out_and_scans_that_are_not_there_are_said(tmp_path):
