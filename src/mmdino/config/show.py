@@ -34,7 +34,7 @@ def choices(study: LoadedStudy, name: str) -> list[Choice]:
     """Return every setting of an experiment with who chose it."""
     experiment, model = study.experiment(name), type(study.settings(name))
     defaults, where = model().model_dump(mode="json"), sources(model)
-    by_study = study.study.methods.get(experiment.method, {})
+    by_study = study.scale(experiment.method)
     chosen = where | dict.fromkeys(by_study, "this study") | dict.fromkeys(experiment.settings, "this experiment")
     resolved = study.resolved(name)["settings"]
     return [Choice(key, value, chosen[key], defaults[key], where[key]) for key, value in resolved.items()]

@@ -194,8 +194,9 @@ class Study(Strict):
     bank: Bank = Bank()
     volumes: Volumes = Volumes()
     evaluation: Evaluation = Evaluation()
-    methods: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="Settings of a method at this study's scale."
+    methods: dict[str, dict[str, Any] | str] = Field(
+        default_factory=dict,
+        description="Settings of a method at this study's scale, or the experiment of it whose settings these are.",
     )
     experiments: list[str] = Field(min_length=1, description="Run by default.")
     more_experiments: list[str] = Field(default_factory=list, description="Targets of the same study, run on request.")
@@ -246,13 +247,13 @@ class LoadedStudy:
     def __init__(self, study: Study, path: Path):
         self.study = study
         self.path = path
+        self._experiments = path.parent.parent / "experiments"
 
     @cached_property
     def families(self) -> dict[str, list[Experiment]]:
         """The experiments of each file that the study names: one, or a file's variants."""
-        folder = self.path.parent.parent / "experiments"
         names = [*self.study.experiments, *self.study.more_experiments]
-        return {name: load_experiments(folder / f"{name}.yaml") for name in names}
+        return {name: load_experiments(self._experiments / f"{name}.yaml") for name in names}
 
     @cached_property
     def experiments(self) -> dict[str, Experiment]:
@@ -283,7 +284,23 @@ class LoadedStudy:
     def settings(self, experiment: str) -> MethodSettings:
         """Resolve one experiment's settings (method's defaults < this study's < the experiment's)."""
         named = self.experiment(experiment)
-        return method_settings(named, self.study.methods.get(named.method, {}), str(self.path))
+        return method_settings(named, self.scale(named.method), str(self.path))
+
+    def scale(self, method: str) -> dict[str, Any]:
+        """Return what the study sets of a method: its own lines, or the settings of the experiment that it names."""
+        return self._scales.get(method, {})
+
+    @cached_property
+    def _scales(self) -> dict[str, dict[str, Any]]:
+        given = self.study.methods
+        return {name: self._recipe(name, of) if isinstance(of, str) else of for name, of in given.items()}
+
+    def _recipe(self, method: str, experiment: str) -> dict[str, Any]:
+        path = self._experiments / f"{experiment}.yaml"
+        found = load_experiments(path)
+        if len(found) > 1 or found[0].method != method:
+            raise UserError(f"{self.path}: 'methods.{method}' names {path}, which is not one experiment of {method}")
+        return found[0].settings
 
     def needs(self, experiment: str, job: Job) -> Needs:
         """Return what a training or prediction of an experiment makes use of, as its method declares it."""

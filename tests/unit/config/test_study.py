@@ -171,3 +171,24 @@ def test_an_experiment_has_a_policy_on_leaks_of_its_own():
         "leak-remove": "remove-from-train",
     }
     assert loaded.resolved("leak-keep")["leak"] == "keep"
+
+
+def test_a_study_may_name_the_experiment_whose_settings_a_method_has(tmp_path):
+    loaded = load_study(changed(tmp_path, lambda s: s["methods"].update({"mm-dinov2": "mm-dinov2-phantom"})))
+    recipe = load_experiments(ROOT / "config" / "experiments" / "mm-dinov2-phantom.yaml")[0].settings
+    resolved = loaded.resolved("mm-dinov2-no-full-modality-masking")["settings"]
+    assert {name: resolved[name] for name in recipe} == recipe
+    assert resolved["full_modality"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mm-dinov2-phantm", "there is no such file; did you mean 'mm-dinov2-phantom'"),
+        ("radiomics", "not one experiment of mm-dinov2"),
+        ("embedding", "not one experiment of mm-dinov2"),
+    ],
+)
+def test_a_method_with_the_settings_of_another_experiment_is_refused(tmp_path, name, said):
+    with pytest.raises(UserError, match=said):
+        load_study(changed(tmp_path, lambda s: s["methods"].update({"mm-dinov2": name})))
