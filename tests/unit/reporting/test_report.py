@@ -97,12 +97,10 @@ def test_every_figure_has_a_caption_and_a_section():
 
 def test_what_differs_from_the_paper_is_listed_with_who_chose_it(tmp_path):
     study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]})
-    data = gather(study, results)
-    assert departure_table(data).frame.empty
+    assert departure_table(gather(study, results)).frame.empty
     with study.path.open("a") as opened:
         opened.write("methods: {mm-dinov2: {steps: 9000, accumulate: 2}}\n")
-    study = load_study(study.path)
-    lines = departure_table(data).frame.to_dict("records")
+    lines = departure_table(gather(load_study(study.path), results)).frame.to_dict("records")
     assert [(line["setting"], line["published"], line["here"]) for line in lines] == [("steps", "8400", "9000")]
     assert (lines[0]["said_by"], lines[0]["chosen_by"]) == ("paper", "this study")
 
