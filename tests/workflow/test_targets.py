@@ -60,8 +60,17 @@ def clone(tmp_path_factory):
     return folder
 
 
-def snakemake(clone, *arguments, **environment):
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", *arguments, "--config", "study=mini"]
+def snakemake(clone, *arguments, study="mini", **environment):
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--profile",
+        "profiles/local",
+        *arguments,
+        "--config",
+        f"study={study}",
+    ]
     answer = subprocess.run(
         command,
         cwd=clone,
@@ -118,6 +127,27 @@ def test_forcing_an_experiments_training_touches_that_one_alone(clone):
 
 def test_forcing_by_a_short_name(clone):
     assert planned(clone, "--forcerun", "train", SHORT) == {**ONE_RUN, SHORT: 1}
+
+
+def test_a_rule_keeps_its_name(clone, edited):
+    named = (ROOT / "config/experiments/mm-dinov2-phantom.yaml").read_text().replace("mm-dinov2-phantom", "{}")
+    for name in ("mm-dinov2-report", "gather"):
+        (clone / f"config/experiments/{name}.yaml").write_text(named.format(name))
+    more = "more_experiments: ["
+    edited("config/studies/mini.yaml", lambda text: text.replace(more, f"{more}mm-dinov2-report, "))
+    code, output = snakemake(clone, "help-targets")
+    assert code == 0, output[-3000:]
+    assert not re.search("^report +short for", output, flags=re.M)
+    edited("config/studies/mini.yaml", lambda text: text.replace(more, f"{more}gather, "))
+    code, output = snakemake(clone, "help-targets")
+    assert code != 0
+    assert "gather: an experiment's name, but a rule's already" in output
+
+
+@pytest.mark.parametrize("study", sorted(path.stem for path in (ROOT / "config/studies").glob("*.yaml")))
+def test_every_study_has_its_targets(clone, study):
+    code, output = snakemake(clone, "help-targets", study=study)
+    assert code == 0, output[-3000:]
 
 
 def test_an_experiment_on_request_runs_alone(clone):

@@ -55,6 +55,14 @@ rule:
     localrule: True
 
 
+# A rule keeps its name: a short name that is a rule's is not given, and an experiment may not bear one.
+for name in [name for name in TARGETS if name in HELP or workflow.is_rule(name)]:
+    if name in EXPERIMENTS or name in LOADED.families:
+        raise WorkflowError(
+            f"{name}: an experiment's name, but a rule's already; give the experiment another"
+        )
+    del TARGETS[name]
+
 HELP |= {name: said_of(name) for name in TARGETS}
 
 
