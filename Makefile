@@ -38,7 +38,7 @@ unit: .venv/.ready ## pytest, a file to a process, the studies first
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slurm: .venv/.slurm ## the faults of docs/slurm.md on a real SLURM, started on loopback (root, Debian)
-	$(BIN)/python -m pytest tests/slurm -m slurm -rs
+	@bash tests/slurm/all.sh
 
 test-slurm-brief: .venv/.slurm ## some of them, in minutes; what cannot run here is skipped and says why
 	$(BIN)/python -m pytest tests/slurm -m brief -rs

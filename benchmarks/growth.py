@@ -8,6 +8,7 @@ held against a line is the cost of a further patient: from ×4 to ×16, over tha
 
 import argparse
 import resource
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,10 +32,18 @@ from mmdino.leakage.similarity import similar_pairs
 from mmdino.methods.base import Run
 from mmdino.methods.mm_dinov2.method import MMDinoV2
 from mmdino.methods.mm_dinov2.settings import Settings
+from mmdino.reporting.data import gather
+from mmdino.reporting.drawing import write_figures
+from mmdino.reporting.report import all_tables, write_page
+from mmdino.reporting.statistics import estimate
 from mmdino.tables import CLASSES, PREDICTIONS, conform, sequence_set
+from mmdino.training.loop import train
 from patients import COHORT, phantoms, stripped
 from ratio import seconds
 from steps import TINY
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from results_factory import write_study
 
 FACTORS = (1, 4, 16)
 BATCH = 16
@@ -76,10 +85,20 @@ def steps(out: Path, count: int) -> Iterator[tuple[str, Callable[[], object]]]:
     trained = MMDinoV2(Run(settings, 0, folder, patients))
     epoch = len(patients.select("train")) // BATCH
     yield "an epoch's batches, ten views each", lambda: deque(map(trained.batch, range(epoch)), maxlen=0)
+    once = Run(settings.model_copy(update={"steps": epoch, "evaluate_every": 0}), 0, folder / "trained", patients)
+    yield "an epoch of training, a tiny network", lambda: train(once, MMDinoV2(once), {"made": count})
     crops = np.random.default_rng(0).normal(size=(count, 4, *GRID)).astype(np.float32)
     yield "audit: all pairs", lambda: similar_pairs(crops, 7.5)
     answers = predictions(count)
     yield "metrics of a run, 15 sets, 2,000 resamples", lambda: measure_all(answers, 2000)
+    loaded, results = write_study(folder / "made-up", val=count // 4, test=count, bootstrap=2000)
+    yield (
+        "statistics of six arms",
+        lambda: kept.update(found=estimate(kept.setdefault("data", gather(loaded, results)))),
+    )
+    yield "tables", lambda: kept.update(tables=all_tables(kept["data"], kept["found"]))
+    yield "figures", lambda: write_figures(kept["data"], kept["found"], kinds=("svg",))
+    yield "the report's page", lambda: write_page(kept["data"], kept["found"], kept["tables"])
 
 
 def link(made: Path, folder: Path, count: int) -> Path:

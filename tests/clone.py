@@ -30,7 +30,8 @@ def filled_in(folder: Path, account: str = "lab", partition: str = "cpu") -> Pat
     fill_in(folder / "profiles" / "slurm" / "config.yaml", account, partition)
     jobs = folder / "profiles" / "slurm" / "jobs.yaml"
     fill_in(jobs, "lab", "gpu")
-    jobs.write_text(jobs.read_text().replace("cpus: 4", "cpus: 1"))  # as in profiles/local: threads share out sums
+    text = jobs.read_text().replace("cpus: 4", "cpus: 1")  # as in profiles/local: threads share out sums
+    jobs.write_text(text.replace("# slurm_cpu:", "slurm_cpu:"))
     return folder
 
 

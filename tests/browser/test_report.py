@@ -246,6 +246,6 @@ def test_another_patient_is_chosen_and_a_missing_sequence_is_named(browser, view
     assert lacking, [option.text for option in choice.options]
     choice.select_by_index(lacking[0])
     flair = viewer.find_element(By.CSS_SELECTOR, "canvas[data-sequence=flair] + span")
-    WebDriverWait(browser, 5).until(lambda _: flair.text == "flair: missing")
+    WebDriverWait(browser, 5).until(lambda _: flair.text == "FLAIR: missing")
     assert not any(pixels(browser, "flair"))
     assert any(pixels(browser, "t1c"))

@@ -22,7 +22,7 @@ install() {
   for daemon in $DAEMONS; do command -v "$daemon" >/dev/null || missing=1; done
   [ -z "${missing:-}" ] && return
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $PACKAGES >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -o DPkg::Lock::Timeout=120 -y -qq --no-install-recommends $PACKAGES >/dev/null
 }
 
 configure() {
@@ -36,11 +36,12 @@ configure() {
   local memory; memory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.85)}' /proc/meminfo)
   for name in slurm gres cgroup slurmdbd; do
     sed -e "s#@LAB@#$LAB#g; s#@HOST@#$HOST#g; s#@GPUS@#$GPUS#g; s#@LAST@#$((GPUS - 1))#g; s#@CPUS@#$CPUS#g; s#@MEMORY@#$memory#g" \
-      "$HERE/conf/$name.conf.in" > "$LAB/etc/$name.conf"
+      "$HERE/conf/$name.conf.in" > "$LAB/etc/$name.part$$"
+    [ "$name" != slurmdbd ] || chmod 600 "$LAB/etc/$name.part$$"  # its password
+    mv "$LAB/etc/$name.part$$" "$LAB/etc/$name.conf"  # whole at once: tests beside this one read it
     # The Snakemake plugin strips SLURM_* from the environment, so that the configuration must lie where SLURM looks by itself.
-    ln -sfn "$LAB/etc/$name.conf" "/etc/slurm/$name.conf"
+    [ "$(readlink "/etc/slurm/$name.conf")" = "$LAB/etc/$name.conf" ] || ln -sfn "$LAB/etc/$name.conf" "/etc/slurm/$name.conf"
   done
-  chmod 600 "$LAB/etc/slurmdbd.conf"
   [ -s "$LAB/etc/munge.key" ] || { dd if=/dev/urandom of="$LAB/etc/munge.key" bs=1024 count=1 2>/dev/null; chmod 400 "$LAB/etc/munge.key"; }
 }
 

@@ -70,6 +70,7 @@ def test_each_job_of_an_array_survives_by_itself(cluster, start):
     assert [len(run.starts()) for run in (quiet, requeued, killed, last, watched)] == [1, 2, 2, 2, 1]
 
 
+@pytest.mark.alone
 def test_a_limit_below_the_arrays_size_lets_them_in_by_parts(cluster, start):
     limit = ["sacctmgr", "--immediate", "--quiet", "modify", "user", "root", "set"]
     subprocess.run([*limit, "MaxSubmitJobs=2"], check=True)

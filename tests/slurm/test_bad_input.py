@@ -82,7 +82,7 @@ def test_a_place_that_the_nodes_do_not_see(cluster, tmp_path):
 @pytest.mark.parametrize("wrong", ["account", "partition"])
 def test_a_wrong_account_or_partition_of_snakemakes_own_jobs(cluster, tmp_path, wrong):
     clone = filled_in(tmp_path / "clone", **{wrong: "nobodys"})
-    code, said = snakemake(clone, "results/mini/truth/mini-ucsf.parquet")
+    code, said = snakemake(clone, "results/mini/truth/mini-ucsf.parquet", "--retries=0")
     assert code != 0
     assert re.search(rf"(?i)invalid {wrong}|{wrong}.*nobodys", said), said[-3000:]
     doctor = [sys.executable, "-m", "mmdino", "doctor", "--study=config/studies/mini.yaml"]

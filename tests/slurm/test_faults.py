@@ -62,6 +62,7 @@ def went_on(run, starts):
     assert all(step > 0 for step in steps[1:])
 
 
+@pytest.mark.alone
 def test_02_preemption_by_a_higher_partition(cluster, make):
     run = make(steps=150, seconds=0.1, gpus=2, slurm={"partition": "scavenge"})
     submitter = run.submit()
@@ -105,6 +106,7 @@ def test_05_training_killed(make):
     went_on(run, 2)
 
 
+@pytest.mark.alone
 def test_06_node_fails_and_comes_back(cluster, make):
     run = make(steps=200, seconds=0.1)
     submitter = run.submit()
@@ -127,6 +129,7 @@ def kill_all_of(job):
         process.kill()
 
 
+@pytest.mark.alone
 def test_07_controller_down_for_a_minute(cluster, make):
     running, submitted = make("running", steps=100, seconds=0.1), make("submitted")
     first = running.submit()
@@ -153,6 +156,7 @@ def test_08_the_submitter_is_told_to_stop(cluster, make, number):
     went_on(run, 2)
 
 
+@pytest.mark.alone
 def test_08_the_submitter_is_killed_and_its_job_found_again(make):
     run = make(steps=100, seconds=0.1)
     first = run.submit()
@@ -188,6 +192,7 @@ def test_09_a_second_submitter_of_the_same_run(make):
     went_on(run, 1)
 
 
+@pytest.mark.alone
 def test_11_accounting_is_down(cluster, make):
     cluster.daemon("kill-one", "slurmdbd")
     good, killed, cancelled = (make(name, steps=100, seconds=0.1) for name in ("good", "killed", "cancelled"))
@@ -203,6 +208,7 @@ def test_11_accounting_is_down(cluster, make):
 
 
 @pytest.mark.brief
+@pytest.mark.alone
 def test_12_a_held_job_and_a_drained_node_are_waited_for_and_said(cluster, make):
     node = cluster.ask("sinfo", "--noheader", "--format=%n", "--partition=gpu")
     cluster.ask("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
@@ -232,6 +238,7 @@ def resume(node):
 
 
 @pytest.mark.brief
+@pytest.mark.alone
 def test_a_limit_on_submitted_jobs_is_waited_out(cluster, make):
     subprocess.run(
         ["sacctmgr", "--immediate", "--quiet", "modify", "user", "root", "set", "MaxSubmitJobs=1"], check=True

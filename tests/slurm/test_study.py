@@ -44,12 +44,19 @@ def without_cpu(path: Path) -> bytes:
     return b"\n".join(b"\t".join(row[:column] + row[column + 1 :]) for row in rows)
 
 
+def partition(cluster, job):
+    words = ("sacct", "--noheader", "--parsable2", "--allocations", "--format=Partition", f"--jobs={job}")
+    return cluster.ask(*words)
+
+
 def test_the_tables_are_the_local_ones(cluster, tmp_path):
     clones = [filled_in(tmp_path / name) for name in ("a", "b")]
     with ThreadPoolExecutor() as pool:  # while SLURM lets one wait, the other one works
         on_slurm, here = (contents(results) for results in pool.map(run, clones, ("slurm", "local")))
     assert list(clones[0].glob(".snakemake/slurm_logs/rule_preprocess_shard/**/*.log"))
-    jobs = [read_json(path) for path in clones[0].glob("results/mini/runs/*/*/jobs/*/job.json")]
-    assert {job["cluster"] for job in jobs} == {"slurm"}
+    jobs = {path: read_json(path) for path in clones[0].glob("results/mini/runs/*/*/jobs/*/job.json")}
+    assert {job["cluster"] for job in jobs.values()} == {"slurm"}
+    places = {path.parents[3].name: partition(cluster, job["job_id"]) for path, job in jobs.items()}
+    assert places == {"mm-dinov2": "gpu", "starter-frozen": "gpu", "radiomics": "cpu"}  # as slurm and slurm_cpu say
     assert len(on_slurm) > 50
     assert on_slurm == here

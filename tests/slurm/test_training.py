@@ -116,6 +116,7 @@ def second_node(cluster):
     cluster.daemon("kill-one", "slurmd-b")
 
 
+@pytest.mark.xdist_group("second node")
 def test_two_nodes_train_as_one_and_go_on_after_a_warning(cluster, second_node, study, start):
     run, submitter = start("nodes", {"slow": 0.2}, nodes=2, cpus=1, slurm={"partition": "pair"})
     underway(run)
@@ -129,6 +130,7 @@ def test_two_nodes_train_as_one_and_go_on_after_a_warning(cluster, second_node, 
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=0.02)
 
 
+@pytest.mark.xdist_group("second node")
 def test_a_node_that_loses_its_process_ends_the_job_which_is_submitted_again(cluster, second_node, start):
     run, submitter = start("lost", {"slow": 0.2}, nodes=2, cpus=1, slurm={"partition": "pair"})
     underway(run)

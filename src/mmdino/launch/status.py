@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,22 @@ def rows_of(loaded: LoadedStudy, results: Path) -> list[Row]:
     return [_row(loaded, *key, folders[key], stored[key], answer, hours) for key in folders]
 
 
-def table_of(rows: Sequence[Row], title: str) -> Table:
-    """Return the rows as a table for the terminal."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+def table_of(rows: Sequence[Row], title: str, default: Collection[str]) -> Table:
+    """Return the rows as a table for the terminal; runs on request (not of ``default``) once they have begun."""
+    shown = [row for row in rows if row.experiment in default or row != Row(row.experiment, row.seed)]
+    more = f"{len(rows) - len(shown)} runs on request, not started" if len(shown) < len(rows) else None
+    table = Table(
+        title=title,
+        caption=more,
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
     for name in ("run", "state", "job", "node", "step", "loss", "img/s", "ETA", "GPU h", "last error"):
         table.add_column(name, overflow="fold")
-    for row in rows:
+    for row in shown:
         step = "" if row.step is None else f"{row.step}/{row.steps or '?'}"
         eta = "" if row.eta_seconds is None else _duration(row.eta_seconds)
         numbers = (_number(row.loss, ".4g"), _number(row.images_per_second, ".1f"), eta, _number(row.gpu_hours, ".2f"))
@@ -202,10 +212,14 @@ def show(loaded: LoadedStudy, results: Path, watch: bool) -> None:
     if not console.is_terminal:
         console = Console(width=240)
     title = f"{loaded.study.title} ({results})"
+
+    def now(title: str) -> Table:
+        return table_of(rows_of(loaded, results), title, loaded.default)
+
     if not watch:
-        console.print(table_of(rows_of(loaded, results), title))
+        console.print(now(title))
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(table_of(rows_of(loaded, results), f"{title}, {time.strftime('%H:%M:%S')}"), refresh=True)
+            live.update(now(f"{title}, {time.strftime('%H:%M:%S')}"), refresh=True)
             time.sleep(10)

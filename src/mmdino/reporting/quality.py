@@ -11,6 +11,7 @@ from mmdino.preprocess.quality import flags
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.tables import Column, Table, number, text
 from mmdino.reporting.text import NONE, count
+from mmdino.tables import QUALITY
 
 LOW, HIGH = 0.05, 0.95  # quantiles that a cohort's row tells
 
@@ -37,7 +38,8 @@ class Measure:
 
     def flagged(self, patients: pd.DataFrame, qc: Quality) -> list[bool]:
         """Return who is flagged by this measure."""
-        rows: list[dict[str, Any]] = patients.to_dict("records")  # type: ignore[assignment]
+        measures = patients[["brain_ml", "similarity_z", *QUALITY]]
+        rows: list[dict[str, Any]] = measures.to_dict("records")  # type: ignore[assignment]
         return [bool(self.check(row, qc)) for row in rows]
 
     def show(self, value: float) -> str:

@@ -33,7 +33,7 @@ from mmdino.reporting.sections import SECTIONS, command
 from mmdino.reporting.statistics import NAME, Statistics, estimate, outdated, read_statistics, write_statistics
 from mmdino.reporting.study import cohort_table, cost_table, failure_table, tuning_table
 from mmdino.reporting.tables import Table
-from mmdino.tables import SEQUENCES
+from mmdino.reporting.text import SHOWN
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -121,7 +121,7 @@ def _content(data: StudyFiles, found: Statistics, tables: list[Table]) -> dict[s
         "viewer_problems": viewer_problems,
         "outlines": viewer.OUTLINES,
         "columns": viewer.COLUMNS,
-        "sequences": SEQUENCES,
+        "sequences": SHOWN,
         "facts": _facts(data),
         "again": partial(command, data.study.study.name),
         "configuration": yaml.safe_dump(data.study.study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),

@@ -6,6 +6,7 @@ from mmdino.evaluation.compare import Estimate
 
 NONE = "–"
 MOST_NAMED = 8
+SHOWN = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}  # sequences, as people write them
 
 
 def score(value: float | None, signed: bool = False) -> str:

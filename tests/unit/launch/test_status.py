@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from dataclasses import asdict
 
@@ -104,7 +105,7 @@ def test_a_half_written_last_line_and_a_silent_slurm_are_no_trouble(loaded, resu
 def test_the_table_is_one_line_a_run(loaded, results, asked):
     write_run(results, "mm-dinov2", log=[{"step": 2, "loss": 3.0, "images_per_second": 2.0}], job=slurm_job("11"))
     console = Console(width=240, record=True)
-    console.print(status.table_of(status.rows_of(loaded, results), "Mini"))
+    console.print(status.table_of(status.rows_of(loaded, results), "Mini", loaded.default))
     [line] = [line for line in console.export_text().splitlines() if line.startswith("mm-dinov2 0")]
     assert line.split() == [
         "mm-dinov2",
@@ -122,6 +123,16 @@ def test_the_table_is_one_line_a_run(loaded, results, asked):
         "min",
         "3.00",
     ]
+
+
+def test_runs_on_request_are_shown_once_they_have_begun(loaded, results, asked):
+    write_run(results, "supervised-vit", files=("run.json",))
+    console = Console(width=240, record=True)
+    console.print(status.table_of(status.rows_of(loaded, results), "Mini", loaded.default))
+    text = console.export_text()
+    shown = re.findall(r"^([\w-]+) 0 ", text, flags=re.M)
+    assert shown == ["mm-dinov2", "radiomics", "starter-frozen", "supervised-vit"]
+    assert "2 runs on request, not started" in text
 
 
 def test_no_results_is_said(loaded, results):

@@ -41,6 +41,7 @@ def forest(data: StudyFiles, rows: Sequence[MainRow], title: str) -> Figure | No
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.6, len(drawn) - 0.4)
+    axes.locator_params(axis="x", nbins=6)
     style.score_axis(axes)
     n = max(gap.n for _, gap in drawn)
     axes.set_xlabel(

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from mmdino.insight.record import Insight
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.figures import style
-from mmdino.reporting.figures.missing import SHOWN
+from mmdino.reporting.text import SHOWN
 from mmdino.tables import CLASSES
 
 SAID = {"val": "validation", "test": "external test"}

@@ -11,7 +11,7 @@ from mmdino.evaluation.subsets import ALL, SUBSETS
 from mmdino.reporting.data import Arm, StudyFiles
 from mmdino.reporting.estimates import ONE_MISSING, Cell, CountCell, RandomCell, ceiling
 from mmdino.reporting.figures import style
-from mmdino.reporting.text import score
+from mmdino.reporting.text import SHOWN, score
 from mmdino.tables import SEQUENCES, sequence_set
 
 PROTOCOLS = {
@@ -19,7 +19,6 @@ PROTOCOLS = {
     "refit": "refit: classifier refitted for the set",
 }
 SETS = [sequence_set(names) for names in SUBSETS]
-SHOWN = {"t1": "T1", "t1c": "T1c", "t2": "T2", "flair": "FLAIR"}
 
 
 def arms_of(data: StudyFiles, cells: Sequence[Cell | CountCell | RandomCell]) -> list[Arm]:

@@ -13,8 +13,7 @@ from mmdino.insight.record import TokenMaps
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.error_analysis import Mistake
 from mmdino.reporting.figures import style
-from mmdino.reporting.figures.missing import SHOWN
-from mmdino.reporting.text import score
+from mmdino.reporting.text import SHOWN, score
 from mmdino.tables import SEQUENCES
 
 SHORT = {"astrocytoma": "astro", "glioblastoma": "GBM", "oligodendroglioma": "oligo"}

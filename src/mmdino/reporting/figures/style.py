@@ -14,6 +14,7 @@ matplotlib.use("Agg")
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from mmdino.files import atomic
@@ -64,6 +65,7 @@ UNDATED = {
     "png": {"Software": None},
 }
 KINDS = tuple(UNDATED)
+DPI = 300
 
 
 @dataclass(frozen=True)
@@ -140,23 +142,28 @@ def save(figure: Figure, folder: Path, name: str, kinds: Collection[str] = KINDS
     A figure whose SVG would be what lies there already has not changed, and is not drawn again; of one that has, no
     PDF or PNG stays that shows the numbers of before.
     """
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once, not once a format
+    if layout := figure.get_layout_engine():
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # laid out once, not once a format
     paths = {kind: folder / f"{name}.{kind}" for kind in KINDS}
-    svg = io.BytesIO()
-    _draw(figure, svg, "svg")
-    same = paths["svg"].exists() and paths["svg"].read_bytes() == svg.getvalue()
+    svg = _as_svg(figure)
+    same = paths["svg"].exists() and paths["svg"].read_bytes() == svg
     for kind in set(KINDS) - {"svg"}:
         if not same:
             paths[kind].unlink(missing_ok=True)
         if kind in kinds and not paths[kind].exists():
             with atomic(paths[kind]) as temporary:
-                _draw(figure, temporary, kind)
+                figure.savefig(temporary, format=kind, dpi=DPI, metadata=UNDATED[kind])
     if not same:
         with atomic(paths["svg"]) as temporary:  # last: that it is there says that the others are of the same numbers
-            temporary.write_bytes(svg.getvalue())
+            temporary.write_bytes(svg)
     return paths["svg"]
 
 
-def _draw(figure: Figure, target: Path | io.BytesIO, kind: str) -> None:
-    figure.savefig(target, format=kind, dpi=300, metadata=UNDATED[kind], facecolor="none" if kind == "svg" else None)
+def _as_svg(figure: Figure) -> bytes:
+    """Return what ``savefig`` writes, which would draw the figure twice: first to lay out what is laid out already."""
+    svg, paper, dots = io.BytesIO(), figure.get_facecolor(), figure.dpi
+    figure.set(facecolor="none", dpi=DPI)
+    FigureCanvasSVG(figure).print_svg(svg, metadata=UNDATED["svg"])
+    figure.set(facecolor=paper, dpi=dots)
+    return svg.getvalue()

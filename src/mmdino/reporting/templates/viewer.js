@@ -20,7 +20,7 @@ for (const viewer of document.querySelectorAll(".viewer")) {
       canvas.height = SHARP * shown.height;
       canvas.style.aspectRatio = shown.aspect;
       const missing = !shown[canvas.dataset.sequence];
-      canvas.nextElementSibling.textContent = canvas.dataset.sequence + (missing ? ": missing" : "");
+      canvas.nextElementSibling.textContent = canvas.ariaLabel + (missing ? ": missing" : "");
     }
     slider.max = shown.places.length - 1;
     caption.textContent = shown.caption;
