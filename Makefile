@@ -51,7 +51,7 @@ docs: .venv/.docs ## build the documentation as a site into build/docs; a broken
 	@touch $@
 
 bench: .venv/.ready ## time our work beside what it replaces (results/bench.json)
-	$(BIN)/python benchmarks/bench.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python benchmarks/bench.py
 
 bench-gpu: .venv/.ready ## train a ViT-B on the GPU at hand: speed, memory, waiting for data (results/bench-gpu.json)
 	$(BIN)/python benchmarks/gpu.py

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 
 import psutil
@@ -111,8 +112,10 @@ def second_node(cluster):
     """A second node of the cluster, on this machine."""
     cluster.daemon("start-one", "slurmd-b")
     cluster.ask("scontrol", "update", "partitionname=pair", "state=up")
-    wait_until(lambda: cluster.ask("sinfo", "--noheader", "--format=%T", "--partition=pair") == "idle", 60)
+    node = f"{socket.gethostname().split('.')[0]}-b"
+    wait_until(lambda: cluster.ask("sinfo", "--noheader", "--format=%T", f"--nodes={node}") == "idle", 60)
     yield
+    wait_until(lambda: not cluster.queue(), 20, "the node to be left")  # or its job ends for no one to hear
     cluster.daemon("kill-one", "slurmd-b")
 
 

@@ -39,9 +39,14 @@ def randomly_missing(answers: Mapping[str, Answers], rate: float) -> list[Answer
 @lru_cache(maxsize=64)
 def _sets(subjects: tuple[str, ...], rate: float, draw: int) -> NDArray[np.int64]:
     """Return (N,) the place in ``SETS`` of what each patient has."""
-    chances = np.array(
-        [np.random.default_rng(stable_hash("missing", draw, name)).random(len(SEQUENCES)) for name in subjects]
-    ).reshape(-1, len(SEQUENCES))
+    chances = _chances(subjects, draw)
     kept = (chances >= rate) | (chances == chances.max(axis=1, keepdims=True))
     places = {tuple(name in names for name in SEQUENCES): place for place, names in enumerate(SUBSETS)}
     return np.array([places[tuple(row)] for row in kept.tolist()], np.int64)
+
+
+@lru_cache(maxsize=16)  # the same at every rate
+def _chances(subjects: tuple[str, ...], draw: int) -> NDArray[np.float64]:
+    """Return (N, 4), to be read only: the rate from which on each patient lacks each sequence."""
+    numbers = [np.random.default_rng(stable_hash("missing", draw, name)).random(len(SEQUENCES)) for name in subjects]
+    return np.array(numbers).reshape(-1, len(SEQUENCES))

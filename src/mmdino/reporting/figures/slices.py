@@ -1,6 +1,7 @@
 """Patients' evaluation slices: the surest mistakes with segmentation and attention, and patch tokens as colours."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +10,6 @@ from numpy.typing import NDArray
 
 from mmdino.dataset.bank import SliceBank
 from mmdino.errors import UserError
-from mmdino.insight.record import TokenMaps
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.error_analysis import Mistake
 from mmdino.reporting.figures import style
@@ -19,6 +19,7 @@ from mmdino.tables import SEQUENCES
 SHORT = {"astrocytoma": "astro", "glioblastoma": "GBM", "oligodendroglioma": "oligo"}
 MOST = 6
 TUMOUR = "#ffb000"
+SIDE = 0.92  # of a picture in its cell
 
 
 @dataclass(frozen=True)
@@ -57,55 +58,22 @@ def surest_mistakes(data: StudyFiles, mistakes: list[Mistake]) -> Figure | None:
         return None
     tokens = data.insight.tokens if data.insight else None
     figure = style.canvas(0.6 + (0.75 if tokens else 1.3) * len(mine))
-    panels = figure.subplots(len(mine), 8 if tokens else 4, squeeze=False)
-    for row, (axes, mistake) in enumerate(zip(panels, mine)):
+    heads = [SHOWN[name] for name in SEQUENCES]
+    axes = _grid(figure, [*heads, *(f"on {head}" for head in heads if tokens)], [_told(one) for one in mine])
+    for row, mistake in enumerate(mine):
         slices = shown[mistake.subject]
-        for number, name in enumerate(SEQUENCES):
-            _picture(axes[number], slices.images[number], slices.tumour, SHOWN[name] if row == 0 else "")
-            if tokens:
-                _attention(axes[4 + number], tokens, mistake.subject, name, slices, row == 0)
-        axes[0].set_ylabel(
-            f"{_short(mistake.subject)}\nis {SHORT[mistake.truth]}\nnot {SHORT[mistake.predicted]} ({score(mistake.confidence)})",
-            rotation=0, ha="right", va="center", fontsize=6.5,
-        )  # fmt: skip
+        for column, name in enumerate(SEQUENCES):
+            _picture(axes, (row, column), slices.images[column], slices.tumour)
+            place = tokens.of(mistake.subject) if tokens else None
+            if tokens and place is not None and name in tokens.sequences:
+                maps = tokens.attention[place].astype(np.float32)
+                here = (row, column + len(SEQUENCES))
+                _image(axes, here, slices.images[column], cmap="gray", vmax=1)
+                attention = upright(maps[tokens.sequences.index(name)])
+                _image(axes, here, attention, cmap="inferno", vmax=maps.max(), alpha=0.6)
     title = f"The surest mistakes of {data.reference.title}" if data.reference else ""
     style.headline(figure, data.titled(title))
     return figure
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 22 else f"{name[:21]}…"
-
-
-def _picture(axes: Axes, image: NDArray, tumour: NDArray, title: str) -> None:
-    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
-    if tumour.any() and not tumour.all():
-        axes.contour(tumour, levels=[0.5], colors=TUMOUR, linewidths=0.7)
-    bare(axes, title)
-
-
-def bare(axes: Axes, title: str) -> None:
-    """Leave a picture without axes, titled."""
-    axes.set(xticks=[], yticks=[])
-    axes.set_title(title, fontsize=7)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _attention(axes: Axes, tokens: TokenMaps, subject: str, name: str, slices: Shown, first: bool) -> None:
-    place = tokens.of(subject)
-    bare(axes, f"on {SHOWN[name]}" if first else "")
-    if place is None or name not in tokens.sequences:
-        axes.set_axis_off()
-        return
-    maps = tokens.attention[place].astype(np.float32)
-    height, width = slices.tumour.shape
-    image = slices.images[SEQUENCES.index(name)]
-    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
-    axes.imshow(
-        upright(maps[tokens.sequences.index(name)]), cmap="inferno", vmin=0, vmax=maps.max(), alpha=0.6,
-        extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="none",
-    )  # fmt: skip
 
 
 def token_colours(data: StudyFiles) -> Figure | None:
@@ -119,16 +87,54 @@ def token_colours(data: StudyFiles) -> Figure | None:
     if not chosen:
         return None
     figure = style.canvas(0.6 + 0.75 * len(chosen))
-    panels = figure.subplots(len(chosen), 2 * len(tokens.sequences), squeeze=False)
-    for row, (axes, name) in enumerate(zip(panels, chosen)):
+    heads = [head for name in tokens.sequences for head in (SHOWN[name], "tokens")]
+    axes = _grid(figure, heads, [_short(name) for name in chosen])
+    for row, name in enumerate(chosen):
         place = tokens.of(name)
         for number, sequence in enumerate(tokens.sequences):
-            title = SHOWN[sequence] if row == 0 else ""
-            left, right = axes[2 * number : 2 * number + 2]
-            _picture(left, shown[name].images[SEQUENCES.index(sequence)], shown[name].tumour, title)
+            _picture(axes, (row, 2 * number), shown[name].images[SEQUENCES.index(sequence)], shown[name].tumour)
             colours = np.moveaxis(upright(np.moveaxis(tokens.colours[place, number], -1, 0)), 0, -1)
-            right.imshow(colours, interpolation="none")
-            bare(right, "tokens" if row == 0 else "")
-        axes[0].set_ylabel(_short(name), rotation=0, ha="right", va="center", fontsize=6.5)
+            _image(axes, (row, 2 * number + 1), colours)
     style.headline(figure, data.titled("Patch tokens as colours"))
     return figure
+
+
+def _told(mistake: Mistake) -> str:
+    wrong = f"not {SHORT[mistake.predicted]} ({score(mistake.confidence)})"
+    return f"{_short(mistake.subject)}\nis {SHORT[mistake.truth]}\n{wrong}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 22 else f"{name[:21]}…"
+
+
+def _grid(figure: Figure, heads: list[str], labels: list[str]) -> Axes:
+    """Return axes for pictures in cells of 1 × 1; one for all of them, since each would cost as much as a whole chart."""
+    axes = figure.subplots()
+    axes.set(xlim=(0, len(heads)), ylim=(len(labels), 0), aspect="equal")
+    axes.set_xticks(np.arange(len(heads)) + SIDE / 2, heads, fontsize=7, fontweight="bold")
+    axes.set_yticks(np.arange(len(labels)) + SIDE / 2, labels, fontsize=6.5)
+    axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes
+
+
+def _picture(axes: Axes, cell: tuple[int, int], image: NDArray, tumour: NDArray) -> None:
+    left, right, bottom, top = _image(axes, cell, image, cmap="gray", vmax=1)
+    if tumour.any() and not tumour.all():
+        height, width = tumour.shape
+        x = left + (np.arange(width) + 0.5) * (right - left) / width
+        y = top + (np.arange(height) + 0.5) * (bottom - top) / height
+        axes.contour(x, y, tumour, levels=[0.5], colors=TUMOUR, linewidths=0.7)
+
+
+def _image(axes: Axes, cell: tuple[int, int], image: NDArray, **options: Any) -> tuple[float, float, float, float]:
+    """Draw an image in a cell (row, column) of a grid; return where it lies: left, right, bottom and top."""
+    height, width = image.shape[:2]
+    row, column = cell
+    x, y = (SIDE * side / max(height, width) for side in (width, height))
+    left, top = column + (SIDE - x) / 2, row + (SIDE - y) / 2
+    place = (left, left + x, top + y, top)
+    axes.imshow(image, extent=place, interpolation="none", vmin=0, **options)
+    return place
