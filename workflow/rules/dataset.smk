@@ -71,11 +71,12 @@ rule splits:
         ' --policy {params.policy} --out "{output}" > "{log}" 2>&1'
 
 
+# Of a bank that is there, what has not changed is taken over: so it is not removed before.
 rule slices:
     input:
         f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv",
     output:
-        directory(f"{RESULTS}/cohorts/{{cohort}}/slices"),
+        update(directory(f"{RESULTS}/cohorts/{{cohort}}/slices")),
     log:
         f"{RESULTS}/logs/slices/{{cohort}}.log",
     conda:
@@ -95,7 +96,7 @@ rule volumes:
     input:
         f"{RESULTS}/cohorts/{{cohort}}/preprocessed.tsv",
     output:
-        directory(f"{RESULTS}/cohorts/{{cohort}}/volumes"),
+        update(directory(f"{RESULTS}/cohorts/{{cohort}}/volumes")),
     log:
         f"{RESULTS}/logs/volumes/{{cohort}}.log",
     conda:

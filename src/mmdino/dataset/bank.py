@@ -4,7 +4,8 @@ A volume bank is the same with one row a patient, each crop being a stack of pla
 
 A bank folder holds, for each row, ``images.npy`` (float16; t1, t1c, t2, flair), ``tumour.npy`` (uint8, 1 = tumour) and
 ``present.npy`` (bool; which sequences the patient has); ``index.parquet`` says what a row is, ``failures.tsv`` who was
-left out and why, and ``meta.json`` the version, the settings and a key of the content.
+left out and why, ``meta.json`` the version, the settings and a key of the content, and ``sources.json`` what each patient
+was cut from.
 """
 
 import errno

@@ -18,6 +18,7 @@ from rich.progress import track
 from mmdino.config import BANK_VERSION, Bank, Volumes
 from mmdino.dataset import slices
 from mmdino.dataset.bank import AXIAL, Slices
+from mmdino.dataset.before import STAMPS, Before, stamp
 from mmdino.dataset.volumes import cut_volume
 from mmdino.errors import UserError
 from mmdino.files import atomic_folder, write_json
@@ -29,6 +30,8 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
     """Cut slices (or, as ``settings`` say, volumes) of a cohort's patients into a bank folder.
 
     The patients are those of status ``done`` in ``tables.PREPROCESSED``.
+
+    Where the folder holds a bank of the same settings already, only those are cut whose files are new or have changed.
 
     A patient whose volumes cannot be used becomes a row of the folder's ``failures.tsv``, and the others go on. The
     folder appears only when it is whole. Memory is bounded by one patient.
@@ -50,6 +53,7 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
         cut, shape = partial(patient_volume, settings=settings), (settings.planes, settings.size, settings.size)
     rows: list[dict] = []
     failures: list[dict] = []
+    before, stamps = Before(Path(folder), settings), {}
     with (
         atomic_folder(folder) as temporary,
         _Growing(temporary / "images.npy", np.float16, (len(SEQUENCES), *shape)) as images,
@@ -58,7 +62,8 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
     ):
         for patient in track(patients, f"crops of {len(patients)} patients", console=console, disable=quiet):
             try:
-                crops, found = cut(patient)
+                stamps[patient["subject"]] = stamp(patient)
+                crops, found = before.of(patient) or cut(patient)
             except Exception as error:  # whatever is wrong with one patient must not stop the others
                 reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
                 failures.append({"subject": patient["subject"], "reason": " ".join(reason.split())})
@@ -70,6 +75,7 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
                 {"subject": patient["subject"], "offset": len(rows) + number, **row} for number, row in enumerate(found)
             ]
         write_table(SLICES, pd.DataFrame(rows, columns=list(SLICES.columns)), temporary / "index.parquet")
+        write_json(temporary / STAMPS, stamps)
         write_table(FAILURES, pd.DataFrame(failures, columns=list(FAILURES.columns)), temporary / "failures.tsv")
         key = hashlib.blake2b(digest_size=8)
         for part in (images.digest, tumour.digest, present.digest, repr(rows).encode()):

@@ -10,6 +10,7 @@ import pytest
 from factories import AFFINE, as_preprocessed, write_cohort
 from mmdino.cohorts import build_manifest
 from mmdino.config import Bank, Cohort
+from mmdino.dataset import build
 from mmdino.dataset.bank import SliceBank
 from mmdino.dataset.build import build_bank
 from mmdino.errors import UserError
@@ -116,6 +117,52 @@ def test_the_same_input_gives_the_same_key_and_a_changed_voxel_another(cohort, t
     assert _build(cohort, tmp_path / "c").key != first
 
 
+@pytest.fixture
+def cut(monkeypatch):
+    """Those whose scans are read."""
+    seen, really = [], build.patient_slices
+    monkeypatch.setattr(
+        build,
+        "patient_slices",
+        lambda patient, settings: (seen.append(patient["subject"]), really(patient, settings))[1],
+    )
+    return seen
+
+
+def test_only_new_and_changed_patients_are_cut_again(cohort, tmp_path, cut):
+    _build(cohort[:3], tmp_path / "bank")
+    assert cut == ["p000", "p001", "p002"]
+    changed = cohort["t2"].iloc[1]
+    write_volume(read_volume(changed).array[::-1] * 2, AFFINE, changed)
+    now = cohort[1:]  # one has left, one is new
+    _build(now, tmp_path / "bank")
+    assert cut[3:] == ["p001", "p003"]
+    _build(now, tmp_path / "fresh")
+    for path in (tmp_path / "fresh").iterdir():
+        assert (tmp_path / "bank" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def _shorten(folder):
+    (folder / "images.npy").write_bytes((folder / "images.npy").read_bytes()[:-1000])
+
+
+def _of_another_version(folder):
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"version": 0}))
+
+
+def _without_stamps(folder):
+    (folder / "sources.json").unlink()
+
+
+@pytest.mark.parametrize("spoil", [_shorten, _of_another_version, _without_stamps])
+def test_a_bank_that_cannot_be_used_is_built_anew(cohort, tmp_path, cut, spoil):
+    key = _build(cohort, tmp_path / "bank").key
+    spoil(tmp_path / "bank")
+    assert _build(cohort, tmp_path / "bank").key == key
+    assert cut == sorted(cohort["subject"]) * 2
+
+
 def test_several_banks_read_as_one(tmp_path):
     banks = []
     for prefix in ("x", "y"):
@@ -168,7 +215,7 @@ def test_an_interrupted_build_leaves_nothing_and_the_old_bank_stays(cohort, tmp_
     key = _build(cohort, tmp_path / "bank").key
     monkeypatch.setattr("mmdino.dataset.build.patient_slices", _interrupt)
     with pytest.raises(KeyboardInterrupt):
-        build_bank(cohort, SETTINGS, tmp_path / "bank", progress=False)
+        build_bank(cohort, SETTINGS.model_copy(update={"crop": 64}), tmp_path / "bank", progress=False)
     assert SliceBank.open([tmp_path / "bank"]).key == key
     assert sorted(found.name for found in tmp_path.iterdir()) == ["bank", "raw"]
 
