@@ -151,8 +151,13 @@ def _spent(records: list[dict[str, Any]]) -> dict[str, Any]:
         "wall": sum(record.get("wall_seconds", 0.0) for record in records),
         "memory_gb": max(peaks) / 1e9,
         "parameters": records[0].get("trainable_parameters", NAN),
-        "detail": str(records[0].get("device", "")),
+        "detail": ", ".join(part for part in (str(records[0].get("device", "")), _energy(records)) if part),
     }
+
+
+def _energy(records: list[dict[str, Any]]) -> str:
+    joules = sum(record.get("gpu_joules", 0) for record in records)
+    return f"{joules / 3.6e6:.2g} kWh of its first GPU" if joules else ""
 
 
 def tuning_table(data: StudyFiles) -> Table:

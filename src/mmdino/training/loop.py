@@ -54,7 +54,7 @@ def train(
         compile_blocks(method.network, device)
     precision = Precision(method.precision, device)
     checkpoints = Checkpoints(run.folder / "checkpoints", identity)
-    start, found, clock = _resume(checkpoints, method, precision)
+    start, found, clock = _resume(checkpoints, method, precision, device)
     best = Best(run, method, checkpoints.best, found) if writes else None
     saved = time.monotonic()
     with ExitStack() as stack:
@@ -98,17 +98,18 @@ def _due(done: int, method: Trainable) -> bool:
 
 
 def _resume(
-    checkpoints: Checkpoints, method: Trainable, precision: Precision
+    checkpoints: Checkpoints, method: Trainable, precision: Precision, device: torch.device
 ) -> tuple[int, dict[str, Any] | None, Clock]:
     state = checkpoints.load()
     if state is None:
-        return 0, None, Clock()
+        return 0, None, Clock(device)
     method.network.load_state_dict(state["network"])
     if method.optimizer is not None:
         method.optimizer.load_state_dict(state["optimizer"])
     precision.scaler.load_state_dict(state["scaler"])
     method.resumed(state["step"])
-    return state["step"], state["best"], Clock(*state["seconds"])
+    cpu, wall = state["seconds"]
+    return state["step"], state["best"], Clock(device, cpu, wall, state.get("joules", 0.0))
 
 
 def _state(method: Trainable, precision: Precision, best: dict[str, Any] | None, clock: Clock) -> dict[str, Any]:
@@ -119,6 +120,7 @@ def _state(method: Trainable, precision: Precision, best: dict[str, Any] | None,
         "scaler": precision.scaler.state_dict(),
         "best": best,
         "seconds": (clock.cpu, clock.wall),
+        "joules": clock.joules,
     }
 
 

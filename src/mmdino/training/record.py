@@ -11,18 +11,24 @@ from typing import Any
 import torch
 
 from mmdino.training.device import device_name, peak_memory_bytes
+from mmdino.training.energy import gpu_joules
 
 PACKAGES = ("mmdino", "numpy", "pandas", "safetensors", "scikit-learn", "timm", "torch")
 
 
 @dataclass
 class Clock:
-    """CPU and wall seconds of a run, those before an interruption included."""
+    """CPU and wall seconds and the GPU's joules of a run (this process's), those before an interruption included."""
 
+    device: torch.device
     cpu_before: float = 0.0
     wall_before: float = 0.0
+    joules_before: float = 0.0
     _cpu: float = field(default_factory=time.process_time)
     _wall: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._joules = gpu_joules(self.device)
 
     @property
     def cpu(self) -> float:
@@ -33,6 +39,12 @@ class Clock:
     def wall(self) -> float:
         """Wall seconds."""
         return self.wall_before + time.monotonic() - self._wall
+
+    @property
+    def joules(self) -> float:
+        """The GPU's joules; 0 where they are not known."""
+        now = gpu_joules(self.device)
+        return self.joules_before + (now - self._joules if now is not None and self._joules is not None else 0.0)
 
 
 def versions() -> dict[str, str]:
@@ -73,6 +85,7 @@ def record(identity: dict[str, Any], key: str, device: torch.device, clock: Cloc
         "device": device_name(device),
         "cpu_seconds": round(clock.cpu, 2),
         "wall_seconds": round(clock.wall, 2),
+        **({"gpu_joules": round(clock.joules)} if clock.joules else {}),
         "peak_memory_bytes": peak_memory_bytes(device),
         **results,
     }

@@ -1,5 +1,6 @@
 """The report of studies in every state: whole, half done, with nothing, broken, hostile."""
 
+import json
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from mmdino.reporting.report import build_report, write_page
 from mmdino.reporting.rerun import departure_table
 from mmdino.reporting.sections import SECTIONS, command, section_of
 from mmdino.reporting.statistics import read_statistics
+from mmdino.reporting.study import cost_table
 from results_factory import ARMS, MadeArm, predictions, write_study, written
 
 ROOT = Path(__file__).parents[3]
@@ -157,6 +159,15 @@ def test_every_number_by_which_a_table_is_sorted_is_in_its_file(whole):
             for cell in row.findall("td"):
                 if cell.get("class") == "number" and re.fullmatch(r"-?[\d.]+(e-?\d+)?", cell.get("data-key")):
                     assert np.isclose(numbers, float(cell.get("data-key")), rtol=1e-5).any(), words(row)
+
+
+def test_the_energy_of_an_arms_gpus_is_told_where_it_is_known(tmp_path):
+    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"], "radiomics": ARMS["radiomics"]}, (0, 1))
+    for path in (results / "runs/mm-dinov2").glob("*/run.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"device": "A card", "gpu_joules": 900_000}))
+    costs = cost_table(gather(study, results)).frame.set_index("experiment")["detail"]
+    assert costs["mm-dinov2"] == "A card, 0.5 kWh of its first GPU"
+    assert "kWh" not in costs["radiomics"]
 
 
 def test_the_table_is_ranked_between_ceiling_and_floor(whole):
