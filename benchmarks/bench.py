@@ -31,24 +31,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/bench.json"))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows = [row for name in given.only for row in MODULES[name].rows(given.quick)]
-    print(table(rows))
     about = {"machine": platform.processor() or platform.machine(), "versions": versions(), "commit": git_commit()}
-    write_json(given.out, {**about, "quick": given.quick, "rows": [row.as_dict() for row in rows]})
+    print(HEAD, flush=True)
+    rows: list[Row] = []
+    for name in given.only:
+        for row in MODULES[name].rows(given.quick):
+            rows.append(row)
+            print(line(row), flush=True)
+        write_json(given.out, {**about, "quick": given.quick, "rows": [row.as_dict() for row in rows]})
 
 
-def table(rows: list[Row]) -> str:
-    """Return the rows as Markdown."""
-    lines = [
-        "| # | what | ours, s | reference | its s | ratio (range) | goal | met |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
+HEAD = """| # | what | ours, s | reference | its s | ratio (range) | goal | met |
+|---|---|---|---|---|---|---|---|"""
+
+
+def line(row: Row) -> str:
+    """Return a row as Markdown."""
+    return (
         f"| {row.name} | {row.what} | {row.ours:.4g} | {row.reference} | {row.theirs:.4g} "
         f"| {row.ratio:.3g} ({row.low:.3g}–{row.high:.3g}) | {row.goal} | {'yes' if row.met else '**no**'} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
+    )
 
 
 if __name__ == "__main__":

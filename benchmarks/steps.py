@@ -15,6 +15,7 @@ from mmdino.methods.mm_dinov2.method import MMDinoV2
 from mmdino.methods.mm_dinov2.model import Batch
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.training.compiling import compile_blocks
+from mmdino.training.device import computes_bf16
 from mmdino.training.precision import Precision
 from patients import phantoms
 from ratio import Row, compare
@@ -34,6 +35,8 @@ def rows(quick: bool) -> list[Row]:
         what, reference = f"a step of a {'tiny ViT' if quick else 'ViT-S'}, batch {BATCH}", "timm's, as many tokens"
         found = [compare("P5", what + ", fp32", reference, ours, Plain(size).step, ("≤", 1.1), rounds)]
         others = [] if quick else [("bf16", "bf16", False), ("fp32, compiled", "fp32", True)]
+        if not computes_bf16(CPU):
+            others = [other for other in others if other[1] != "bf16"]  # this processor only emulates it, for minutes
         for name, precision, compiled in others:
             other = step_of(method(Path(work), size), precision, compiled)
             apart = abs(first(other)["loss"] / losses["loss"] - 1)
