@@ -46,7 +46,8 @@ def rows(quick: bool) -> list[Row]:
                 sample(folder, rng, released)
 
         def build() -> None:
-            build_bank(table, Bank(), Path(work) / "again", progress=False)
+            anew = tempfile.mkdtemp(dir=work)  # into a bank that is there, it would take everybody over
+            build_bank(table, Bank(), Path(anew) / "bank", progress=False)
 
         def read() -> None:
             for folder in folders:
