@@ -51,7 +51,7 @@ rule insight:
         "../../envs/environment.yaml"
     resources:
         mem_mb=8000,
-        runtime=120,
+        runtime=growing(120),
     params:
         study=STUDY_FILE,
         experiment=STUDY.reference,
