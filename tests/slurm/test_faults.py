@@ -186,7 +186,7 @@ def test_09_a_second_submitter_of_the_same_run(make):
     run = make(steps=60)
     submitters = [run.submit() for _ in range(3)]
     said = "".join(finish(submitter)[1] for submitter in submitters)
-    assert [submitter.returncode for submitter in submitters] == [0, 0, 0]
+    assert [submitter.returncode for submitter in submitters] == [0, 0, 0], said
     assert said.count("was submitted") == 1
     run.assert_as_undisturbed()
     went_on(run, 1)

@@ -64,22 +64,27 @@ class Answer:
 
 
 def jobs(max_age: float) -> Answer:
-    """Return what the queue holds of mine, those that ended a short while ago too, at most ``max_age`` seconds old."""
-    folder = folder_of_this_user()
+    """Return what the queue holds of mine, those that ended a short while ago too.
+
+    Args:
+        max_age: seconds between SLURM's answer and this call. With 0, whatever was submitted before the call is in the
+            answer, and all who wait for one together share the next.
+    """
+    folder, since = folder_of_this_user(), time.time() - max_age
     answer = _stored(folder)
-    if _is_fresh(answer, max_age):
+    if _is_fresh(answer, since):
         return answer
     with open(folder / "queue.lock", "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         answer = _stored(folder)
-        if not _is_fresh(answer, max_age):
+        if not _is_fresh(answer, since):
             answer = _ask()
             _store(answer, folder)
     return answer
 
 
-def _is_fresh(answer: Answer | None, max_age: float) -> TypeGuard[Answer]:
-    return answer is not None and time.time() - answer.asked <= max_age
+def _is_fresh(answer: Answer | None, since: float) -> TypeGuard[Answer]:
+    return answer is not None and answer.asked >= since
 
 
 def this_job() -> str | None:
@@ -90,7 +95,7 @@ def this_job() -> str | None:
 
 def job_alive(job_id: str) -> bool | None:
     """Whether a job still waits or runs; None where SLURM does not answer."""
-    answer = jobs(2)
+    answer = jobs(0)  # an older one may be from before that job
     found = answer.job(job_id)
     return None if answer.text is None else found is not None and found.alive
 

@@ -114,7 +114,7 @@ def _find(task: Task, stop: Stop) -> Submission | None:
     if job.cluster == "local":
         return job if is_alive_here(job) else None
     while stop.received is None:
-        answer = queue.jobs(2)
+        answer = queue.jobs(0)  # an older one may not hold what another submitter has just sent
         if answer.jobs is not None:
             number = job.found_in(answer.jobs)
             return replace(job, job_id=number) if number else None

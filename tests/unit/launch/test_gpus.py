@@ -36,7 +36,8 @@ def test_it_waits_until_enough_are_free():
         thread.join(0.2)
         assert had == []
     thread.join(10)
-    assert had == ["0,1"]
+    [devices] = had
+    assert len(set(devices.split(","))) == 2  # which, depends on where it looked when the others were given back
 
 
 @pytest.mark.parametrize(

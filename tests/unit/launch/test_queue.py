@@ -1,35 +1,13 @@
 import json
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mmdino.launch import queue, words
-
-SQUEUE = """#!/bin/sh
-echo asked >> "{log}"
-{said}
-"""
-
-
-@pytest.fixture
-def slurm(tmp_path, monkeypatch):
-    """Put a squeue on PATH that says what it is told to, and returns how often it was asked."""
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    log = tmp_path / "asked"
-
-    def says(said):
-        path = tmp_path / "bin" / "squeue"
-        path.write_text(SQUEUE.format(log=log, said=said))
-        path.chmod(0o755)
-        log.write_text("")
-        return lambda: len(log.read_text().splitlines())
-
-    return says
-
+from mmdino.launch import queue, run, words
+from mmdino.launch.executor import Task
+from mmdino.launch.stop import Stop
+from mmdino.launch.submission import Submission, store
 
 LINES = "echo '12|RUNNING|None|node1|mmdino-a'; echo '13_2|PENDING|Resources||mmdino-b|with a bar'; echo '9|COMPLETED|None|n|'"
 
@@ -58,6 +36,13 @@ def test_a_hundred_waiters_ask_once(slurm):
         answers = list(pool.map(lambda _: queue.jobs(10), range(100)))
     assert asked() == 1
     assert len({answer.asked for answer in answers}) == 1
+
+
+def test_those_who_wait_for_an_answer_share_the_next_one(slurm):
+    asked = slurm("sleep 1; " + LINES)
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda _: queue.jobs(0), range(20)))
+    assert asked() <= 3  # that of the first, and that of all who came while it was asked
 
 
 def test_an_answer_that_is_too_old_is_asked_for_again(slurm):
@@ -89,6 +74,23 @@ def test_a_controller_that_is_down_is_no_answer_and_is_not_asked_by_everybody(sl
 def test_a_job_that_the_queue_does_not_hold_is_not_alive(slurm):
     slurm(LINES)
     assert [queue.job_alive(number) for number in ("12", "9", "77")] == [True, False, False]
+
+
+def test_a_job_that_began_since_the_queue_was_asked_is_not_taken_for_gone(slurm):
+    slurm("true")
+    assert queue.jobs(10).jobs == {}
+    slurm(LINES)
+    assert queue.job_alive("12") is True
+    assert queue.job_alive("12_0") is False
+
+
+def test_a_job_that_another_submitter_has_just_sent_is_found(slurm, tmp_path):
+    slurm("true")
+    queue.jobs(10)  # somebody's look, just before that job
+    slurm(LINES)
+    sent = store(tmp_path, Submission("slurm", ["true"], comment="mmdino-a", job_id="12", submitted=time.time()))
+    with Stop() as stop:
+        assert run._find(Task(["true"], tmp_path, "run"), stop) == sent
 
 
 @pytest.mark.parametrize(
