@@ -31,6 +31,13 @@ class Cluster:
         lines = self.ask("squeue", "--noheader", f"--name={JOB}", "--format=%i %T").splitlines()
         return dict(line.split() for line in lines)
 
+    def idle(self, node: str) -> bool:
+        """Whether a node answers and has nothing to do; one that was down is taken back."""
+        state = self.ask("sinfo", "--noheader", "--format=%T", f"--nodes={node}")
+        if state.startswith("down"):
+            self.ask("scontrol", "update", f"nodename={node}", "state=resume")
+        return state == "idle"
+
     def clear(self) -> None:
         """Cancel what a test left behind."""
         self.ask("scancel", f"--name={JOB}")

@@ -107,16 +107,17 @@ def test_disk_full_while_a_checkpoint_is_written(cluster, study, tmp_path, small
     same_bytes(small_disk / "run", study.undisturbed(STEPS))
 
 
-@pytest.fixture
-def second_node(cluster):
-    """A second node of the cluster, on this machine."""
-    cluster.daemon("start-one", "slurmd-b")
-    cluster.ask("scontrol", "update", "partitionname=pair", "state=up")
+@pytest.fixture(scope="module")
+def second_node(running_cluster):
+    """A second node of the cluster, on this machine, for the tests of this file that need one."""
     node = f"{socket.gethostname().split('.')[0]}-b"
-    wait_until(lambda: cluster.ask("sinfo", "--noheader", "--format=%T", f"--nodes={node}") == "idle", 60)
+    running_cluster.daemon("start-one", "slurmd-b")
+    running_cluster.ask("scontrol", "update", "partitionname=pair", "state=up")
+    wait_until(lambda: running_cluster.idle(node), 60, f"{node} to be idle")
     yield
-    wait_until(lambda: not cluster.queue(), 20, "the node to be left")  # or its job ends for no one to hear
-    cluster.daemon("kill-one", "slurmd-b")
+    left = ("squeue", "--noheader", f"--nodelist={node}")
+    wait_until(lambda: not running_cluster.ask(*left), 60, f"{node} to be left")  # or its job ends for no one to hear
+    running_cluster.daemon("kill-one", "slurmd-b")
 
 
 @pytest.mark.xdist_group("second node")
