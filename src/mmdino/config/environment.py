@@ -3,6 +3,7 @@
 import ast
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 from mmdino.errors import UserError
@@ -57,6 +58,7 @@ def require_writable(folder: Path | str, what: str = "results") -> None:
         )
 
 
+@cache  # several rules depend on the same code
 def code_key(folder: str, leave_out: str = "") -> str:
     """Return a key of a folder (or file) of the package, by which a rule runs again when its code changes.
 

@@ -248,6 +248,7 @@ class LoadedStudy:
         self.study = study
         self.path = path
         self._experiments = path.parent.parent / "experiments"
+        self._settings: dict[str, MethodSettings] = {}
 
     @cached_property
     def families(self) -> dict[str, list[Experiment]]:
@@ -283,8 +284,10 @@ class LoadedStudy:
 
     def settings(self, experiment: str) -> MethodSettings:
         """Resolve one experiment's settings (method's defaults < this study's < the experiment's)."""
-        named = self.experiment(experiment)
-        return method_settings(named, self.scale(named.method), str(self.path))
+        if experiment not in self._settings:  # Snakemake asks several times for each job
+            named = self.experiment(experiment)
+            self._settings[experiment] = method_settings(named, self.scale(named.method), str(self.path))
+        return self._settings[experiment]
 
     def scale(self, method: str) -> dict[str, Any]:
         """Return what the study sets of a method: its own lines, or the settings of the experiment that it names."""

@@ -1,9 +1,12 @@
 """All figures of the report: drawn and written as files, and brought onto the page from there."""
 
+import multiprocessing
 from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import ClassVar, Protocol, TypeVar
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -229,18 +232,47 @@ def sources(data: StudyFiles, found: Statistics) -> dict[str, str]:
     return {name: plan.source for name, plan in _plans(data, found).items()}
 
 
-def write_figures(data: StudyFiles, found: Statistics, kinds: Collection[str] = style.KINDS) -> None:
+def write_figures(
+    data: StudyFiles, found: Statistics, kinds: Collection[str] = style.KINDS, processes: int = 1
+) -> None:
     """Write ``figures/`` (SVG always, PDF and PNG if asked); one that has no numbers any more is removed."""
-    folder = data.out / "figures"
+    folder, plans = data.out / "figures", _plans(data, found)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, plan in tqdm(_plans(data, found).items(), desc="figures", unit="figure", disable=None):
-        with style.styled():
-            figure = plan.draw()
-            if figure is not None:
-                style.save(figure, folder, name, kinds)
-            else:
-                for old in folder.glob(f"{name}.*"):
-                    old.unlink()
+    given = (plans, folder, kinds)
+    with tqdm(desc="figures", total=len(plans), unit="figure", disable=None) as bar:
+        if processes == 1:
+            for name in plans:
+                _write_figure(name, *given)
+                bar.update()
+            return
+        fork = multiprocessing.get_context("fork")  # what is drawn lies in memory already, and is not copied
+        with ProcessPoolExecutor(processes, fork, _Worker.begin, given) as pool:
+            for _ in pool.map(_Worker.write, plans):
+                bar.update()
+
+
+class _Worker:
+    """What a process that draws was given when it was forked: plans are closures, which cannot be sent."""
+
+    given: ClassVar[tuple[dict[str, Plan], Path, Collection[str]]]
+
+    @classmethod
+    def begin(cls, plans: dict[str, Plan], folder: Path, kinds: Collection[str]) -> None:
+        cls.given = (plans, folder, kinds)
+
+    @classmethod
+    def write(cls, name: str) -> None:
+        _write_figure(name, *cls.given)
+
+
+def _write_figure(name: str, plans: dict[str, Plan], folder: Path, kinds: Collection[str]) -> None:
+    with style.styled():
+        figure = plans[name].draw()
+        if figure is not None:
+            style.save(figure, folder, name, kinds)
+        else:
+            for old in folder.glob(f"{name}.*"):
+                old.unlink()
 
 
 def drawn(data: StudyFiles, found: Statistics) -> dict[str, Drawn]:

@@ -60,7 +60,7 @@ def build_report(study: LoadedStudy, results: Path, out: Path | None = None) -> 
     tables = all_tables(data, found)
     for table in tables:
         table.write(data.out / "tables")
-    write_figures(data, found, kinds=("svg",))
+    write_figures(data, found, kinds=("svg",), processes=len(os.sched_getaffinity(0)))
     before = (data.out / NAME).stat().st_mtime - 1
     os.utime(data.out / "figures", (before, before))
     return write_page(data, found, tables)

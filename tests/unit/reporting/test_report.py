@@ -215,7 +215,7 @@ def test_figures_for_print_are_the_same_bytes_again_and_go_with_the_numbers(tmp_
     kept = (folder / "confusion.pdf").stat().st_ino
     drawing.write_figures(data, found, kinds=("svg",))
     assert [path.suffix for path in folder.glob("external-mcc.*")] == [".svg"]  # none stays that shows other numbers
-    drawing.write_figures(data, found)
+    drawing.write_figures(data, found, processes=2)
     assert first == {path.name: path.read_bytes() for path in folder.iterdir()}
     assert (folder / "confusion.pdf").stat().st_ino == kept  # what has not changed is not drawn again
 
