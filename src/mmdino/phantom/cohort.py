@@ -8,6 +8,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from mmdino.config.phantom import PhantomCohort
+from mmdino.errors import UserError
 from mmdino.files import read_json, write_json
 from mmdino.nifti import write_volume
 from mmdino.phantom.layouts import Case, load_layout
@@ -26,6 +27,9 @@ def write_cohort(name: str, cohort: PhantomCohort, stage: str, raw: Path, truth:
     Patients already there are kept, unless they were made by other settings. The truth is written last: when it exists,
     the cohort is whole. It calls patients as the layout's adapter does; who they are depends on the cohort's name and
     their number alone.
+
+    Raises:
+        UserError: ``raw`` holds these patients in another layout.
     """
     layout = load_layout(cohort.layout)
     patients = [
@@ -39,7 +43,9 @@ def write_cohort(name: str, cohort: PhantomCohort, stage: str, raw: Path, truth:
     kinds = SEQUENCES if stage == "native" else (*SEQUENCES, "seg")
     places = [{kind: raw / layout.place(case, kind) for kind in kinds} for case in cases]
     settings = {"stage": stage, **cohort.model_dump(mode="json", exclude={"patients"})}
-    _forget_others(truth / f"{name}.json", settings, [files["t1c"] for files in places])
+    record = truth / f"{name}.json"
+    _refuse_other_layout(record, cohort.layout, raw)
+    _forget_others(record, settings, [files["t1c"] for files in places])
     pairs = list(zip(patients, cases))
     for number, (patient, case) in enumerate(tqdm(pairs, desc=name, unit="patient", disable=None)):
         files = places[number]
@@ -64,6 +70,13 @@ def write_cohort(name: str, cohort: PhantomCohort, stage: str, raw: Path, truth:
         for patient, case in pairs
     ]
     write_table(TRUTH, pd.DataFrame(rows), truth / f"{name}.parquet")
+
+
+def _refuse_other_layout(record: Path, layout: str, raw: Path) -> None:
+    """Refuse a folder whose patients lie in another layout: they would stay beside the new ones."""
+    made = read_json(record).get("layout", "folder") if record.exists() else layout
+    if made != layout and raw.exists():
+        raise UserError(f"{raw}: holds phantoms in the layout {made}, not {layout}; delete that folder and start again")
 
 
 def _forget_others(record: Path, settings: dict[str, object], last: list[Path]) -> None:

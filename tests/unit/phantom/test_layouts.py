@@ -1,6 +1,7 @@
 """Phantoms as the archives unpack are read by the archives' adapters: every patient, sequence and label, and no complaint."""
 
 import itertools
+import shutil
 import tempfile
 from pathlib import Path
 from typing import get_args
@@ -16,6 +17,7 @@ from mmdino.cohorts.common.check import check_folders
 from mmdino.cohorts.common.tree import walk
 from mmdino.config import Cohort, Labels
 from mmdino.config.phantom import MOST, MOST_ELSEWHERE, OF_THE_COHORT, UNSEGMENTED, PhantomCohort, PlacedAs
+from mmdino.errors import UserError
 from mmdino.phantom import cohort as phantoms
 from mmdino.phantom import layouts
 from mmdino.phantom.layouts import Case, load_layout
@@ -196,6 +198,14 @@ def test_patients_are_kept_until_other_ones_are_asked_for(tmp_path, monkeypatch)
     assert make(3) == 1, "two are there already"
     assert make(3, seed=1) == 3, "these are other patients, whose labels would not be those of the scans"
     assert make(3, seed=1) == 0
+
+
+def test_patients_in_another_layout_are_not_left_beside_the_new_ones(tmp_path):
+    written(tmp_path, "folder")
+    with pytest.raises(UserError, match=r"raw: holds phantoms in the layout folder, not egd; delete that folder"):
+        written(tmp_path, "egd")
+    shutil.rmtree(tmp_path / "raw")
+    assert len(written(tmp_path, "egd")[0]) == 2
 
 
 def test_the_bids_layout_is_valid_bids(tmp_path):
