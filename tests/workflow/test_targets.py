@@ -154,6 +154,16 @@ def test_an_experiment_on_request_runs_alone(clone):
     assert planned(clone, "supervised-vit") == {**ONE_RUN, "supervised-vit": 1}
 
 
+def test_who_asks_anothers_weights_trains_none(clone, edited):
+    more = "more_experiments: ["
+    edited("config/studies/mini.yaml", lambda text: text.replace(more, f"{more}missing-tokens, "))
+    asked = "missing-tokens-mask"
+    assert planned(clone, asked) == {"adopt": 1, "predict": 1, "evaluate": 1, asked: 1}
+    without = f"{asked}-no-full-modality-masking"  # the run whose weights it asks was never trained here
+    assert planned(clone, without) == {"adopt": 1, **ONE_RUN, without: 1}
+    assert f"runs/{without}/" not in snakemake(clone, "-n", "mm-dinov2-no-full-modality-masking")[1]
+
+
 def test_a_changed_setting_reruns_its_experiment_alone_and_a_comment_none(clone, edited):
     path = "config/experiments/starter-frozen.yaml"
     edited(path, lambda text: f"# a comment\n{text}")

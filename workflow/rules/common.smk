@@ -33,6 +33,8 @@ TARGETS = {name: [name] for name in EXPERIMENTS} | {
 # What only changes MM-DINOv2 goes by its short name too: no-full-modality-masking.
 SHORT = {name.removeprefix("mm-dinov2-"): members for name, members in TARGETS.items()}
 TARGETS |= {name: members for name, members in SHORT.items() if name not in TARGETS}
+# Experiments that train nothing, and whose weights they ask.
+TRAINED_AS = {name: of for name in EXPERIMENTS if (of := LOADED.experiment(name).trained_as) is not None}
 RUN = f"{RESULTS}/runs/{{experiment}}/seed-{{seed}}"
 
 
@@ -42,6 +44,11 @@ wildcard_constraints:
     seed=r"\d+",
     shard=r"\d+",
     leak="(-keep|-remove-from-train)?",
+
+
+def among(names):
+    """Return the regular expression of these names alone."""
+    return "|".join(names) or "(?!)"
 
 
 def as_text(model):

@@ -21,6 +21,8 @@ rule train:
         model=update(f"{RUN}/model.safetensors"),
     log:
         f"{RESULTS}/logs/train/{{experiment}}-{{seed}}.log",
+    wildcard_constraints:
+        experiment=among(name for name in EXPERIMENTS if name not in TRAINED_AS),
     retries: 0
     localrule: True
     conda:
@@ -38,6 +40,31 @@ rule train:
         f"{TRAIN} train --workers {config['workers']} --processes {max(1, int(config['gpus']))}"
         ' --study "{params.study}" --experiment {wildcards.experiment} --seed {wildcards.seed}'
         ' {params.slices:q} --splits "{input.splits}" --out "$(dirname "{output.record}")" > "{log}" 2>&1'
+
+
+# An experiment that asks another one's weights in its own way.
+rule adopt:
+    input:
+        record=lambda w: f"{RESULTS}/runs/{TRAINED_AS[w.experiment]}/seed-{w.seed}/run.json",
+        model=lambda w: f"{RESULTS}/runs/{TRAINED_AS[w.experiment]}/seed-{w.seed}/model.safetensors",
+    output:
+        record=f"{RUN}/run.json",
+        model=f"{RUN}/model.safetensors",
+    log:
+        f"{RESULTS}/logs/adopt/{{experiment}}-{{seed}}.log",
+    wildcard_constraints:
+        experiment=among(TRAINED_AS),
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        login=1,
+    params:
+        study=STUDY_FILE,
+        settings=lambda w: LOADED.resolved(w.experiment),
+    shell:
+        'python -m mmdino adopt --study "{params.study}" --experiment {wildcards.experiment}'
+        ' --trained "$(dirname "{input.record}")" --out "$(dirname "{output.record}")" > "{log}" 2>&1'
 
 
 rule predict:

@@ -33,6 +33,20 @@ def train(
 
 
 @verbs.command(rich_help_panel=PANEL)
+def adopt(
+    study: StudyFile,
+    experiment: Experiment,
+    trained: Annotated[Path, typer.Option("--trained", help="The folder of that run, of the same seed.")],
+    out: Out,
+) -> None:
+    """Take over the weights of the experiment that this one is trained as, into the folder --out."""
+    from mmdino.config import load_study
+    from mmdino.training.adopt import adopt as take_over
+
+    take_over(trained, out, load_study(study).resolved(experiment))
+
+
+@verbs.command(rich_help_panel=PANEL)
 def tune(
     study: StudyFile,
     experiment: Experiment,

@@ -21,9 +21,11 @@ class MethodSettings(Strict):
 
     Attributes:
         reads: which of a cohort's banks its patients come from, single planes or volumes round the tumour.
+        at_evaluation: the settings that say how trained weights are asked, and that training does not depend on.
     """
 
     reads: ClassVar[Reads] = "slices"
+    at_evaluation: ClassVar[frozenset[str]] = frozenset()
 
     def needs(self, job: Job) -> Needs:
         """Return what a training or a prediction makes use of; unless a method says otherwise, one core and no GPU."""
@@ -91,6 +93,11 @@ class Experiment(Strict):
     leak: Policy | None = Field(
         default=None,
         description="Its own `leakage.policy`: what becomes of patients who occur twice; else the study's.",
+    )
+    trained_as: str | None = Field(
+        default=None,
+        description="An experiment of the study whose weights this one asks in its own way (slices and axes, `missing`), "
+        "seed by seed; it trains none.",
     )
     tune: dict[str, Space] = Field(default_factory=dict, description="Settings that `mmdino tune` searches.")
 

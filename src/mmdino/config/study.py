@@ -12,6 +12,7 @@ from mmdino.config.needs import Job, Needs
 from mmdino.config.phantom import OF_THE_COHORT, UNSEGMENTED, PhantomCohort
 from mmdino.config.quality import Quality
 from mmdino.config.strict import Strict, parse
+from mmdino.config.trained import require_same_training
 from mmdino.errors import UserError, nearest
 
 
@@ -342,6 +343,8 @@ class LoadedStudy:
             found["data_seen"] = named.data.model_dump(mode="json")
         if named.leak is not None:
             found["leak"] = named.leak
+        if named.trained_as is not None:
+            found["trained_as"] = named.trained_as
         return found
 
 
@@ -355,4 +358,5 @@ def load_study(path: Path | str, check: bool = True) -> LoadedStudy:
     if check:
         for name in loaded.experiments:
             loaded.settings(name)
+            require_same_training(loaded, name)
     return loaded

@@ -1,6 +1,6 @@
 """Settings that the methods share. ``json_schema_extra`` says where a default comes from (``mmdino show-config``)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -70,6 +70,7 @@ class ViTSettings(MethodSettings):
     attention: Literal["fused", "plain"] = Field(
         default="fused", description="fused: torch's scaled_dot_product_attention; plain: as two matrix products."
     )
+    at_evaluation: ClassVar[frozenset[str]] = frozenset({"missing"})
     sequences: list[Sequence] = Field(default=["t2", "t1", "t1c", "flair"], min_length=1, json_schema_extra=PAPER)
     global_size: int = Field(default=98, gt=0, json_schema_extra=CODE, description="Side of a global crop in pixels.")
     eval_size: int = Field(
