@@ -18,8 +18,7 @@ import pandas as pd
 import torch
 
 from mmdino.cohorts import build_manifest
-from mmdino.config import Bank, Splits, Study
-from mmdino.config.study import Cohort
+from mmdino.config import Bank, Cohort, Splits, Study
 from mmdino.dataset.bank import SliceBank
 from mmdino.dataset.build import build_bank
 from mmdino.dataset.patients import Patients

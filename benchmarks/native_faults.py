@@ -1,14 +1,15 @@
 """Quality control on native heads through the real chain: does it flag planted faults, and pass unharmed patients?
 
-    python benchmarks/native_faults.py OUT [--patients 8] [--also results/phantom/cohorts/phantom-heads/preprocessed.tsv]
+    python benchmarks/native_faults.py OUT [--patients 8] [--sites site-a site-b] [--processes 2]
 
-Makes native phantoms of one site (a seed of no study and of no test), plants one fault each in copies of them, preprocesses
-all in one process and judges each faulty one among the unharmed ones, by the default thresholds. A second start with the
-same OUT makes only what is missing.
+Makes native phantoms of each site (a seed of no study and of no test), plants one fault each in copies of the first site's,
+preprocesses all, a site a process, and judges them site by site by the default thresholds: each faulty one among the
+unharmed ones of its site. A second start with the same OUT makes only what is missing.
 """
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -18,13 +19,14 @@ import pandas as pd
 from mmdino.config import Cohort, Preprocess
 from mmdino.config.phantom import PhantomCohort
 from mmdino.config.quality import Quality
+from mmdino.forked import forked
 from mmdino.nifti import read_volume, write_volume
 from mmdino.phantom.cohort import write_cohort
 from mmdino.preprocess.quality.judge import LEAST_PATIENTS, judge
 from mmdino.preprocess.shard import run_shard
-from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, read_table
+from mmdino.tables import MANIFEST, SEQUENCES
 
-NAME, MADE = "faults", PhantomCohort(site="site-a", patients=8, seed=30_001)
+SEED = 30_001
 CUT_MM = 45
 Paths = dict[str, Path]
 
@@ -81,38 +83,60 @@ FAULTS = (brainless, flipped, cut, mixed_up, unregistered)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--patients", type=int, default=LEAST_PATIENTS, help="unharmed ones")
-    parser.add_argument("--also", type=Path, nargs="*", default=[], help="preprocessed.tsv of other unharmed ones")
+    parser.add_argument("--patients", type=int, default=LEAST_PATIENTS, help="unharmed ones a site")
+    parser.add_argument("--sites", nargs="+", default=["site-a"])
+    parser.add_argument("--processes", type=int, default=1)
     given = parser.parse_args()
-    raw = given.out / "raw"
-    write_cohort(NAME, MADE.model_copy(update={"patients": given.patients}), "native", raw, given.out / "truth")
-    whole = [row(folder, folder.name) for folder in sorted(raw.iterdir()) if folder.is_dir()]
-    spoilt = [plant(fault, source, given.out / "spoilt") for fault, source in zip(FAULTS, cycle(whole))]
-    cohort = Cohort(stage="native", phantom=MADE)
-    table = run_shard(NAME, cohort, Preprocess(), pd.DataFrame(spoilt + whole), given.out / "derivatives")
-    others = [read_table(PREPROCESSED, path).query("status == 'done'") for path in given.also]
-    faulty, unharmed = table[: len(spoilt)], pd.concat([table[len(spoilt) :], *others], ignore_index=True)
-    judged = judge(unharmed, Quality(), {}, NAME)
+    works = {site: partial(unharmed, site, given.patients, given.out) for site in given.sites}
+    whole = forked(works, given.processes, "sites", "site")
+    passed = [judge(table, Quality(), {}, site) for site, table in whole.items()]
+    judged = pd.concat(passed, ignore_index=True)
     print(f"{(judged['flags'] == '').sum()} of {len(judged)} unharmed patients pass")
-    print(judged[judged["flags"] != ""][["subject", "flags"]].to_string(header=False))
-    for number, fault in enumerate(FAULTS):
-        among = pd.concat([unharmed, faulty.iloc[[number]]], ignore_index=True)
-        last = judge(among, Quality(), {}, NAME).iloc[-1]
-        print(f"{fault.__name__}: {last['status']}; {last['flags'] or last['reason']}")
-    numbers = table.set_index("subject").select_dtypes("number")
-    print(numbers.drop(columns="similarity_z").round(3).T.to_string())
+    print(judged[judged["flags"] != ""][["cohort", "subject", "flags"]].to_string(header=False))
+    first = given.sites[0]
+    sources = [row(folder, folder.name, first) for folder in folders(given.out / "raw" / first)]
+    spoilt = [plant(fault, source, given.out / "spoilt") for fault, source in zip(FAULTS, cycle(sources))]
+    alone = {fault.__name__: partial(preprocessed, [made], first, given.out) for fault, made in zip(FAULTS, spoilt)}
+    for name, faulty in forked(alone, given.processes, "faults", "fault").items():
+        last = judge(pd.concat([whole[first], faulty], ignore_index=True), Quality(), {}, first).iloc[-1]
+        print(f"{name}: {last['status']}; {last['flags'] or last['reason']}")
+        print(faulty.select_dtypes("number").drop(columns="similarity_z").round(3).to_string(index=False))
+    print(judged.set_index("subject").select_dtypes("number").describe().round(3).T.to_string())
 
 
-def row(folder: Path, source: str) -> dict[str, str]:
+def unharmed(site: str, patients: int, out: Path) -> pd.DataFrame:
+    """Make a site's patients and return them preprocessed."""
+    raw = out / "raw" / site
+    write_cohort(site, PhantomCohort(site=site, patients=patients, seed=SEED), "native", raw, out / "truth")
+    return preprocessed([row(folder, folder.name, site) for folder in folders(raw)], site, out)
+
+
+def preprocessed(rows: list[dict[str, str]], site: str, out: Path) -> pd.DataFrame:
+    """Return ``tables.PREPROCESSED`` of some rows of a manifest."""
+    return run_shard(
+        site,
+        Cohort(stage="native", path=str(out / "raw" / site)),
+        Preprocess(),
+        pd.DataFrame(rows),
+        out / "derivatives" / site,
+    )
+
+
+def folders(raw: Path) -> list[Path]:
+    """Return the patients' folders."""
+    return [folder for folder in sorted(raw.iterdir()) if folder.is_dir()]
+
+
+def row(folder: Path, source: str, site: str) -> dict[str, str]:
     """Return the manifest row of a folder whose files are named after ``source``."""
-    empty = dict.fromkeys(MANIFEST.columns, "") | {"subject": folder.name, "patient": folder.name, "cohort": NAME}
+    empty = dict.fromkeys(MANIFEST.columns, "") | {"subject": folder.name, "patient": folder.name, "cohort": site}
     return empty | {name: str(folder / f"{source}_{name}.nii.gz") for name in SEQUENCES}
 
 
 def plant(fault: Callable[[Paths], None], source: dict[str, str], spoilt: Path) -> dict[str, str]:
     """Copy a patient, spoil the copy unless that was done before, and return its row."""
     folder = spoilt / fault.__name__.replace("_", "-")
-    made = row(folder, source["subject"])
+    made = row(folder, source["subject"], source["cohort"])
     if not folder.exists():
         half = folder.with_suffix(".half")
         half.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """What a study is: strict models of the YAML files in ``config/``, light enough for Snakemake to import (no torch)."""
 
+from mmdino.config.cohort import Cohort, Labels
+from mmdino.config.evaluation import Evaluation
 from mmdino.config.experiment import (
     Data,
     Experiment,
@@ -11,19 +13,8 @@ from mmdino.config.experiment import (
     method_settings,
 )
 from mmdino.config.needs import Job, Needs
-from mmdino.config.study import (
-    BANK_VERSION,
-    Bank,
-    Cohort,
-    Evaluation,
-    Labels,
-    Leakage,
-    Preprocess,
-    Splits,
-    Study,
-    Volumes,
-    load_study,
-)
+from mmdino.config.preparation import BANK_VERSION, Bank, Leakage, Preprocess, Splits, Volumes
+from mmdino.config.study import Study, load_study
 
 __all__ = [
     "BANK_VERSION",

@@ -1,182 +1,23 @@
 """A study: which cohorts, how they are prepared, which experiments are run on them."""
 
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from mmdino.config.cohort import Cohort, Labels
+from mmdino.config.evaluation import Evaluation
 from mmdino.config.experiment import Data, Experiment, MethodSettings, Policy, load_experiments, method_settings
 from mmdino.config.extends import read_extended
 from mmdino.config.needs import Job, Needs
-from mmdino.config.phantom import OF_THE_COHORT, UNSEGMENTED, PhantomCohort
+from mmdino.config.phantom import OF_THE_COHORT
+from mmdino.config.preparation import Bank, Leakage, Preprocess, Splits, Volumes
 from mmdino.config.quality import Quality
 from mmdino.config.strict import Strict, parse
 from mmdino.config.trained import require_same_training
 from mmdino.errors import UserError, nearest
-
-
-class Cohort(Strict):
-    """One cohort on disk."""
-
-    stage: Literal["native", "atlas", "atlas-other-space", "stripped", "stripped-other-space"] = Field(
-        description="native: whole heads, each scan in its own space; atlas: registered to the atlas, with skull; "
-        "stripped: registered to the atlas and skull-stripped; atlas-other-space and stripped-other-space: the same, but "
-        "the space that the sequences share is not the atlas's."
-    )
-    role: Literal["train", "test"] = Field(default="train", description="test: the external test set, looked at once.")
-    adapter: str = Field(default="folder", description="A file of mmdino/cohorts.")
-    path: str = Field(default="", description="Where it lies; empty for a phantom cohort.")
-    site: str = Field(default="", description="Scanner site, where the cohort has only one.")
-    phantom: PhantomCohort | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_as_it_is_made(cls, given: Any) -> Any:
-        """Phantoms in the layout of an archive are read by its adapter, which knows no scanner site."""
-        made = given.get("phantom") if isinstance(given, dict) else None
-        told = made.model_dump() if isinstance(made, PhantomCohort) else made
-        if isinstance(told, dict) and told.get("layout", "folder") != "folder":
-            return {"adapter": told["layout"], "site": told.get("site", ""), **given}
-        return given
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "Cohort":
-        if bool(self.path) == (self.phantom is not None):
-            raise ValueError("a cohort needs either 'path' (found on disk) or 'phantom' (made), and not both")
-        if self.phantom and self.stage not in ("native", "stripped"):
-            raise ValueError(f"phantoms are made native or stripped; set 'stage' to one of them, not to {self.stage}")
-        if self.phantom and self.adapter != self.phantom.layout:
-            raise ValueError(
-                f"phantoms in the layout {self.phantom.layout} are not read by the adapter '{self.adapter}'; remove "
-                "'adapter', or set 'phantom.layout' to it"
-            )
-        if self.phantom and self.phantom.layout in UNSEGMENTED and self.stage == "stripped":
-            raise ValueError(
-                f"the layout {self.phantom.layout} has no segmentations, without which a stripped phantom's few planes are "
-                "of no use; set 'stage: native', or another 'phantom.layout'"
-            )
-        return self
-
-
-class Labels(Strict):
-    """The ambiguous choices of the WHO-2021 rule (``mmdino/cohorts/common/labels.py``); defaults follow the paper."""
-
-    wildtype_low_grade: Literal["glioblastoma", "unlabelled"] = Field(
-        default="glioblastoma",
-        description="IDH-wildtype of grade 2 or 3, for which WHO 2021 asks for TERT, EGFR or +7/-10, which the tables lack.",
-    )
-    mutant_unknown_1p19q: Literal["unlabelled", "astrocytoma"] = Field(
-        default="unlabelled", description="IDH-mutant, 1p/19q unknown, and no integrated diagnosis."
-    )
-    relative_codeletion: Literal["diagnosis", "codeleted", "intact", "unlabelled"] = Field(
-        default="diagnosis", description="What '1p/19q: relative co-deletion' is taken for."
-    )
-    hidden: list[str] = Field(default=[], description="Cohorts whose labels are not used.")
-
-
-class Preprocess(Strict):
-    """From native heads to stripped atlas space (settings measured in docs/benchmarks.md)."""
-
-    atlas: str = Field(
-        default="mni152",
-        description="mni152 (carried by nilearn), or the path of a skull-stripped atlas such as SRI24.",
-    )
-    registration: Literal["rigid", "affine"] = Field(default="rigid", description="t1c to atlas; rigid as in BraTS.")
-    brain_extraction: Literal["hd-bet-v1", "hd-bet-v2", "deepbet"] = Field(
-        default="hd-bet-v1", description="v1 and deepbet are carried by their packages; v2 needs `brain_weights`."
-    )
-    brain_weights: str = Field(
-        default="~/hd-bet_params/release_2.0.0",
-        description="HD-BET 2's folder of weights (where `hd-bet` puts them when it first runs on a connected machine).",
-    )
-    segmenter: str = Field(
-        default="phantom", description="phantom (the model we ship), none, or a trained nnU-Net v2 model folder."
-    )
-    seed: int = 0
-
-
-class Leakage(Strict):
-    """Patients who occur twice (``mmdino leakage``; thresholds measured in docs/benchmarks.md)."""
-
-    audit: bool = Field(
-        default=False, description="Compare all patients; else only crosswalks and equal ids join them."
-    )
-    policy: Policy = Field(
-        default="remove-from-train",
-        description="remove-from-train: who is found twice is one patient, on one side of the splits, tested where any "
-        "copy is tested. keep: each cohort's patients count for themselves, as in the paper.",
-    )
-    join_from: float = Field(
-        default=7.5,
-        gt=0,
-        description="Similarity from which two patients are one, in standard deviations above that of strangers.",
-    )
-    review_from: float = Field(default=6.5, gt=0, description="Similarity from which a person should look.")
-
-
-class Splits(Strict):
-    """Who trains, who validates, who is tested: by patient."""
-
-    validation_fraction: float = Field(default=0.2, gt=0, lt=1)
-    labelled_fraction: float = Field(
-        default=1.0, gt=0, le=1, description="Share of the labelled training patients whose label training may see."
-    )
-    lists: str = Field(
-        default="",
-        description="A folder of lists of ids, such as the authors', that say who trains and who validates; empty: drawn.",
-    )
-    seed: int = 0
-
-
-BANK_VERSION = 1  # of the files of a bank; a bank of another one is refused, and Snakemake builds it anew
-
-
-class Bank(Strict):
-    """The slice bank: the crops that training and evaluation read (method.md, Data)."""
-
-    axes: list[Literal[0, 1, 2]] = Field(default=[0, 1, 2], min_length=1, description="0 sagittal, 1 coronal, 2 axial.")
-    min_tumour_voxels: int = Field(default=500, ge=1)
-    crop: int = Field(default=96, ge=16, description="Side of the crop in voxels.")
-    slice_choice: Literal["mended", "released"] = Field(
-        default="mended",
-        description="released: sums label values instead of counting voxels, and truncates the centre.",
-    )
-
-
-class Volumes(Strict):
-    """The volume bank: one stack of axial planes a patient round the tumour, for the methods that look in 3-D."""
-
-    size: int = Field(default=96, ge=16, description="Pixels of a plane's side.")
-    spacing: float = Field(default=1.0, gt=0, description="Millimetres between the pixels of a plane.")
-    planes: int = Field(default=49, ge=1, description="Odd: the middle one is the slice with the most tumour.")
-    gap: float = Field(default=2.0, gt=0, description="Millimetres between planes.")
-
-    @field_validator("planes")
-    @classmethod
-    def _has_a_middle(cls, planes: int) -> int:
-        if planes % 2 == 0:
-            raise ValueError(f"volumes.planes is {planes}, and must be odd, so that one plane is the middle")
-        return planes
-
-
-class Evaluation(Strict):
-    """Intervals, comparisons and protocols."""
-
-    bootstrap: int = Field(default=2000, ge=100, description="Resamples of the patients, and permutations.")
-    protocols: list[Literal["refit", "transfer"]] = Field(default=["refit", "transfer"], min_length=1)
-    margin: float = Field(
-        default=0.05, gt=0, lt=1, description="Of MCC, by which an arm may be worse and not inferior."
-    )
-    select_on: Literal["val"] = Field(default="val", description="The split by which anything is chosen.")
-    trials: int = Field(default=20, ge=1, description="Trials of `mmdino tune`, the same for every experiment.")
-
-    @field_validator("select_on", mode="before")
-    @classmethod
-    def _not_the_test(cls, split: Any) -> Any:
-        if split == "test":
-            raise ValueError("the external test is looked at once, after everything is chosen; set select_on: val")
-        return split
 
 
 class Study(Strict):
@@ -208,19 +49,26 @@ class Study(Strict):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> "Study":
+    def _names_each_once(self) -> "Study":
         lists: list[list] = [self.seeds, [*self.experiments, *self.more_experiments]]
         for names in lists:
             twice = {str(name) for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"listed twice: {', '.join(sorted(twice))}; name each once")
+        return self
+
+    @model_validator(mode="after")
+    def _no_folder_for_two(self) -> "Study":
         claims = [(cohort.adapter, Path(cohort.path), name) for name, cohort in self.cohorts.items() if cohort.path]
-        for number, (adapter, path, name) in enumerate(claims):
-            for other_adapter, other, other_name in claims[:number]:
-                if adapter == other_adapter and (path.is_relative_to(other) or other.is_relative_to(path)):
-                    raise ValueError(
-                        f"the cohorts '{other_name}' and '{name}' both claim the folder {path}; mend one 'path'"
-                    )
+        for (adapter, path, name), (other_adapter, other, other_name) in combinations(claims, 2):
+            if adapter == other_adapter and (path.is_relative_to(other) or other.is_relative_to(path)):
+                raise ValueError(
+                    f"the cohorts '{name}' and '{other_name}' both claim the folder {other}; mend one 'path'"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _no_id_for_two(self) -> "Study":
         for name, made in ((name, cohort.phantom) for name, cohort in self.cohorts.items() if cohort.phantom):
             alike = [other for other, cohort in self.cohorts.items() if cohort.adapter == made.layout and other != name]
             if alike and made.layout not in OF_THE_COHORT:
@@ -228,6 +76,10 @@ class Study(Strict):
                     f"the phantoms of '{name}' would have the ids of patients of '{alike[0]}', both in the layout "
                     f"{made.layout}; give them another 'phantom.layout'"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_cohorts(self) -> "Study":
         unknown = [name for name in self.labels.hidden if name not in self.cohorts]
         if unknown:
             hint = nearest(unknown[0], self.cohorts)

@@ -95,21 +95,32 @@ def patient_slices(paths: Mapping[str, str], settings: Bank) -> tuple[Slices, li
         UserError: a volume cannot be used, they do not share one grid, there is no tumour, or no sequence.
     """
     images, labels, _ = _read(paths)
+    box = slices.tumour_box(labels)
     cut_images, cut_tumour, rows = [], [], []
     for axis in sorted(set(settings.axes)):
-        counts = slices.tumour_voxels(labels, axis, settings.slice_choice)
-        numbers = slices.training_slices(counts, settings.min_tumour_voxels)
-        first, last = numbers[0], numbers[-1]
-        masks = np.moveaxis(labels, axis, 0)[first : last + 1].copy(order="K")
-        starts = [slices.crop_start(masks[number - first], settings.crop, settings.slice_choice) for number in numbers]
+        counts = slices.tumour_voxels(labels[box], axis, settings.slice_choice)
+        chosen = slices.training_slices(counts, settings.min_tumour_voxels)
+        numbers = chosen + box[axis].start
+        starts = _starts(labels, box, axis, chosen, settings)
         crops = np.zeros((len(numbers), len(SEQUENCES), settings.crop, settings.crop), np.float32)
         for row, image in images.items():
             crops[:, row] = _crops(np.moveaxis(image, axis, 0), numbers, starts, settings.crop)
         cut_images += [slices.scale(crop) for crop in crops]  # one by one: they stay in the processor's cache
-        cut_tumour.append(_crops(masks, numbers - first, starts, settings.crop) > 0)
-        rows += [{"axis": axis, "slice": int(number), "tumour_voxels": int(counts[number])} for number in numbers]
+        cut_tumour.append(_crops(np.moveaxis(labels, axis, 0), numbers, starts, settings.crop) > 0)
+        found = zip(numbers, counts[chosen])
+        rows += [{"axis": axis, "slice": int(number), "tumour_voxels": int(voxels)} for number, voxels in found]
     present = np.tile([bool(paths[name]) for name in SEQUENCES], (len(rows), 1))
     return Slices(np.stack(cut_images), np.concatenate(cut_tumour).astype(np.uint8), present), rows
+
+
+def _starts(
+    labels: NDArray, box: tuple[slice, ...], axis: int, chosen: NDArray[np.int64], settings: Bank
+) -> list[tuple[int, int]]:
+    """Return where the crop of each chosen plane starts; ``chosen`` counts from the first plane of the tumour's box."""
+    tumour, shape = np.moveaxis(labels[box], axis, 0), np.delete(labels.shape, axis)
+    corner = np.delete([side.start for side in box], axis)
+    centres = (slices.centre_of_mass(tumour[number]) + corner for number in chosen)
+    return [slices.start_round(centre, tuple(shape), settings.crop, settings.slice_choice) for centre in centres]
 
 
 def _crops(planes: NDArray, numbers: NDArray[np.int64], starts: list[tuple[int, int]], size: int) -> NDArray:

@@ -25,6 +25,18 @@ def tumour_voxels(tumour: NDArray, axis: int, rule: Rule = "mended") -> NDArray[
     return np.count_nonzero(tumour, axis=others).astype(np.int64)
 
 
+def tumour_box(tumour: NDArray) -> tuple[slice, ...]:
+    """Return, along each axis of a segmentation that isn't all zero, from the first to the last slice with tumour."""
+    box = []
+    for axis in range(tumour.ndim):
+        others = tuple(other for other in range(tumour.ndim) if other != axis)
+        there = np.flatnonzero(
+            tumour.max(axis=others)
+        )  # so much faster than counting that a box is worth finding first
+        box.append(slice(int(there[0]), int(there[-1]) + 1))
+    return tuple(box)
+
+
 def training_slices(counts: NDArray[np.int64], minimum: int) -> NDArray[np.int64]:
     """Return the slices with at least ``minimum`` tumour voxels, else the one with most, else (no tumour) none."""
     chosen = np.flatnonzero(counts >= minimum)
@@ -45,13 +57,21 @@ def crop_start(tumour: NDArray, size: int, rule: Rule = "mended") -> tuple[int, 
         size: side in pixels.
         rule: as in the table of mends.
     """
-    centre = _centre_of_mass(tumour) if rule == "mended" or tumour.any() else np.zeros(2)
+    centre = centre_of_mass(tumour) if rule == "mended" or tumour.any() else np.zeros(2)
+    return start_round(centre, tumour.shape, size, rule)
+
+
+def start_round(
+    centre: NDArray[np.float64], shape: tuple[int, ...], size: int, rule: Rule = "mended"
+) -> tuple[int, int]:
+    """Return what :func:`crop_start` does, of a plane of ``shape`` (H, W) in which the tumour's ``centre`` (2,) is known."""
     first = np.trunc(centre) - size // 2 if rule == "released" else np.ceil(centre - size / 2)
-    row, column = (_start(int(wanted), length, size) for wanted, length in zip(first, tumour.shape))
+    row, column = (_start(int(wanted), length, size) for wanted, length in zip(first, shape))
     return row, column
 
 
-def _centre_of_mass(tumour: NDArray) -> NDArray[np.float64]:
+def centre_of_mass(tumour: NDArray) -> NDArray[np.float64]:
+    """Return row and column (2,) of the middle of the voxels > 0 of a plane (H, W) that has some."""
     counts = (np.count_nonzero(tumour, axis=1), np.count_nonzero(tumour, axis=0))
     return np.array([count @ np.arange(len(count)) / count.sum() for count in counts])
 

@@ -16,6 +16,7 @@ from mmdino.errors import UserError
 from mmdino.evaluation.predictions import Answers, Place, group, read_predictions, select
 from mmdino.evaluation.subsets import ALL
 from mmdino.files import read_json
+from mmdino.forked import forked
 from mmdino.insight.record import Insight, read_insight
 from mmdino.reporting.sections import command
 from mmdino.reporting.text import listing
@@ -179,15 +180,26 @@ class StudyFiles:
         return [run.record for arm in self.arms for run in arm.runs if run.record]
 
 
-def gather(study: LoadedStudy, results: Path, out: Path | None = None) -> StudyFiles:
+def gather(study: LoadedStudy, results: Path, out: Path | None = None, processes: int = 1) -> StudyFiles:
     """Read all files of a study; none has to be there. What is made of them goes to ``out``, or into ``results``."""
     broken: list[str] = []
     cohorts = list(study.study.cohorts)
+    folder = results / "runs"
+    runs = forked(
+        {
+            (name, seed): partial(_run, folder / name / f"seed-{seed}", seed)
+            for name in study.experiments
+            for seed in study.seeds(name)
+        },
+        processes,
+        "predictions",
+        "run",
+    )
     arms = [
         Arm(
             study.study.name,
             experiment,
-            [_run(results / "runs" / name / f"seed-{seed}", seed) for seed in study.seeds(name)],
+            [runs[name, seed] for seed in study.seeds(name)],
             _read(read_json, results / "tuning" / name / "best.json", broken) or {},
         )
         for name, experiment in study.experiments.items()

@@ -1,17 +1,15 @@
 """All figures of the report: drawn and written as files, and brought onto the page from there."""
 
-import multiprocessing
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
+from mmdino.forked import forked
 from mmdino.insight.record import Insight
 from mmdino.reporting.captions import CAPTIONS
 from mmdino.reporting.data import StudyFiles
@@ -238,36 +236,17 @@ def write_figures(
     """Write ``figures/`` (SVG always, PDF and PNG if asked); one that has no numbers any more is removed."""
     folder, plans = data.out / "figures", _plans(data, found)
     folder.mkdir(parents=True, exist_ok=True)
-    given = (plans, folder, kinds)
-    with tqdm(desc="figures", total=len(plans), unit="figure", disable=None) as bar:
-        if processes == 1:
-            for name in plans:
-                _write_figure(name, *given)
-                bar.update()
-            return
-        fork = multiprocessing.get_context("fork")  # what is drawn lies in memory already, and is not copied
-        with ProcessPoolExecutor(processes, fork, _Worker.begin, given) as pool:
-            for _ in pool.map(_Worker.write, plans):
-                bar.update()
+    forked(
+        {name: partial(_write_figure, name, plan, folder, kinds) for name, plan in plans.items()},
+        processes,
+        "figures",
+        "figure",
+    )
 
 
-class _Worker:
-    """What a process that draws was given when it was forked: plans are closures, which cannot be sent."""
-
-    given: ClassVar[tuple[dict[str, Plan], Path, Collection[str]]]
-
-    @classmethod
-    def begin(cls, plans: dict[str, Plan], folder: Path, kinds: Collection[str]) -> None:
-        cls.given = (plans, folder, kinds)
-
-    @classmethod
-    def write(cls, name: str) -> None:
-        _write_figure(name, *cls.given)
-
-
-def _write_figure(name: str, plans: dict[str, Plan], folder: Path, kinds: Collection[str]) -> None:
+def _write_figure(name: str, plan: Plan, folder: Path, kinds: Collection[str]) -> None:
     with style.styled():
-        figure = plans[name].draw()
+        figure = plan.draw()
         if figure is not None:
             style.save(figure, folder, name, kinds)
         else:

@@ -52,15 +52,16 @@ def build_report(study: LoadedStudy, results: Path, out: Path | None = None) -> 
     Returns:
         The page's path.
     """
-    data = gather(study, results, out)
+    processes = len(os.sched_getaffinity(0))
+    data = gather(study, results, out, processes)
     if older := outdated(data.out):
         data.broken.append(f"{older.partition('; run')[0]}; all estimates were made anew")
-    found = estimate(data)
+    found = estimate(data, processes)
     write_statistics(found, data.out)
     tables = all_tables(data, found)
     for table in tables:
         table.write(data.out / "tables")
-    write_figures(data, found, kinds=("svg",), processes=len(os.sched_getaffinity(0)))
+    write_figures(data, found, kinds=("svg",), processes=processes)
     before = (data.out / NAME).stat().st_mtime - 1
     os.utime(data.out / "figures", (before, before))
     return write_page(data, found, tables)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
-from tqdm import tqdm
 
 from mmdino.errors import UserError
 from mmdino.files import read_json, write_text
+from mmdino.forked import forked
 from mmdino.reporting.claims import Claim, claims
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.error_analysis import (
@@ -72,25 +72,24 @@ class Statistics:
     mistakes: list[Mistake] = field(default_factory=list)
 
 
-def estimate(data: StudyFiles) -> Statistics:
-    """Compute the estimates of every arm that is shown."""
+def estimate(data: StudyFiles, processes: int = 1) -> Statistics:
+    """Compute the estimates of every arm that is shown, in so many processes."""
     main, ablations = data.shown("main", "baseline"), data.shown("ablation")
     every = [*main, *ablations]
     rows = main_rows(data, main)
-    parts: dict[str, Callable[[], list]] = {
-        "ablations": lambda: main_rows(data, ablations),
-        "readouts": lambda: readout_rows(data, every),
+    parts: dict[str, Callable[[], list]] = {  # those that take longest first
+        "selective": lambda: selective_rows(data, every),
+        "random": lambda: random_cells(data, every),
         "missing": lambda: missing_cells(data, every),
         "by_count": lambda: count_cells(data, every),
-        "random": lambda: random_cells(data, every),
+        "groups": lambda: group_rows(data, every),
+        "ablations": lambda: main_rows(data, ablations),
         "claims": lambda: claims(data, rows),
         "calibration": lambda: calibration_rows(data, every),
-        "selective": lambda: selective_rows(data, every),
-        "groups": lambda: group_rows(data, every),
+        "readouts": lambda: readout_rows(data, every),
         "mistakes": lambda: mistakes(every),
     }
-    watched = tqdm(parts.items(), desc="statistics", unit="part", disable=None)
-    return Statistics(main=rows, **{name: part() for name, part in watched})
+    return Statistics(main=rows, **forked(parts, processes, "statistics", "part"))
 
 
 def write_statistics(statistics: Statistics, results: Path) -> None:

@@ -145,9 +145,9 @@ def cost_table(data: StudyFiles) -> Table:
 
 
 def _spent(records: list[dict[str, Any]]) -> dict[str, Any]:
-    peaks = [record.get("peak_memory_bytes", {}).get("host", NAN) for record in records]
     if adopted := records[0].get("trained_as"):
         return {"cpu": 0.0, "wall": 0.0, "detail": f"none of its own: the weights of {adopted}"}
+    peaks = [record.get("peak_memory_bytes", {}).get("host", NAN) for record in records]
     return {
         "cpu": sum(record.get("cpu_seconds", 0.0) for record in records),
         "wall": sum(record.get("wall_seconds", 0.0) for record in records),

@@ -12,9 +12,8 @@ from typer.testing import CliRunner
 from mmdino.cli import app
 from mmdino.cohorts import build_manifest, load_adapter
 from mmdino.comparison.sides import read_side
-from mmdino.config import load_study
+from mmdino.config import Cohort, load_study
 from mmdino.config.quality import Quality
-from mmdino.config.study import Cohort
 from mmdino.errors import UserError
 from mmdino.exchange.export import export
 from mmdino.methods.supervised_cnn.network import new_network

@@ -48,6 +48,26 @@ def test_crop_lies_inside_and_is_centred_within_half_a_pixel_unless_shifted(shap
     assert slices.crop(tumour, start, size).sum() == tumour.sum()  # a tumour no wider than half a crop is never cut
 
 
+@given(
+    shape=st.tuples(*[st.integers(3, 30)] * 3), seed=st.integers(0, 99), rule=st.sampled_from(["mended", "released"])
+)
+def test_counts_and_crops_are_the_same_from_the_tumours_box_alone(shape, seed, rule):
+    generator = np.random.default_rng(seed)
+    tumour = np.zeros(shape, np.uint8)
+    places = tuple(generator.integers(0, length, 6) for length in shape)
+    tumour[places] = generator.integers(1, 5, 6)
+    box = slices.tumour_box(tumour)
+    for axis in range(3):
+        counts = slices.tumour_voxels(tumour, axis, rule)
+        np.testing.assert_array_equal(counts[box[axis]], slices.tumour_voxels(tumour[box], axis, rule))
+        assert counts.sum() == counts[box[axis]].sum()
+        for number in np.flatnonzero(counts):
+            plane = tumour.take(number, axis)
+            corner = [side.start for side in np.delete(np.array(box), axis)]
+            centre = slices.centre_of_mass(plane[tuple(np.delete(np.array(box), axis))]) + corner
+            assert slices.start_round(centre, plane.shape, 8, rule) == slices.crop_start(plane, 8, rule)
+
+
 def test_crop_of_a_smaller_plane_is_padded_evenly():
     plane = np.arange(1, 13).reshape(1, 3, 4)
     start = slices.crop_start(plane[0] > 0, 8)

@@ -43,7 +43,7 @@ def table(results, name):
 
 def test_statistics_come_back_from_their_file_as_they_were(made):
     data, results = made
-    assert read_statistics(results) == estimate(data)
+    assert read_statistics(results) == estimate(data, processes=2)
 
 
 def test_an_estimate_that_is_no_number_comes_back_as_none(made, tmp_path):

@@ -47,6 +47,8 @@ class LoopSettings(MethodSettings):
 class ViTSettings(MethodSettings):
     """The network and how it looks at a patient. Defaults: the paper's."""
 
+    at_evaluation: ClassVar[frozenset[str]] = frozenset({"missing"})
+
     backbone: str = Field(
         default="vit_base_patch14_dinov2.lvd142m",
         json_schema_extra=PAPER,
@@ -70,7 +72,6 @@ class ViTSettings(MethodSettings):
     attention: Literal["fused", "plain"] = Field(
         default="fused", description="fused: torch's scaled_dot_product_attention; plain: as two matrix products."
     )
-    at_evaluation: ClassVar[frozenset[str]] = frozenset({"missing"})
     sequences: list[Sequence] = Field(default=["t2", "t1", "t1c", "flair"], min_length=1, json_schema_extra=PAPER)
     global_size: int = Field(default=98, gt=0, json_schema_extra=CODE, description="Side of a global crop in pixels.")
     eval_size: int = Field(

@@ -40,14 +40,13 @@ def flagged_points(data: StudyFiles) -> dict[str, list[str]]:
     qc, patients = data.study.study.qc, judged(data)
     told: dict[str, list[str]] = {}
     for measure in MEASURES:
-        measured: list[dict[str, Any]] = patients[patients[measure.column].notna()].to_dict("records")  # type: ignore[assignment]
-        for row in measured:
-            if measure.check(row, qc):
-                who = f"{row['subject']}, {row['session']} ({row['cohort']})"
-                value = f"{measure.label}: {measure.show(row[measure.column])}"
-                told.setdefault(_gid(measure, row["cohort"], data), []).append(
-                    f"{who}. {value}. Flagged: {measure.check(row, qc)}."
-                )
+        measured = patients[patients[measure.column].notna()]
+        flagged: list[dict[str, Any]] = measured[measure.flagged(measured, qc)].to_dict("records")  # type: ignore[assignment]
+        for row in flagged:
+            who = f"{row['subject']}, {row['session']} ({row['cohort']})"
+            value = f"{measure.label}: {measure.show(row[measure.column])}"
+            said = f"{who}. {value}. Flagged: {measure.check(row, qc)}."
+            told.setdefault(_gid(measure, row["cohort"], data), []).append(said)
     return told
 
 
