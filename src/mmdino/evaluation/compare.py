@@ -246,8 +246,8 @@ def _cells(answers: Answers) -> NDArray[np.float32]:
 
 def shared(runs: Sequence[Run]) -> list[list[Answers]]:
     """Return the runs restricted to the patients that all of them have, in the same order."""
-    everybody = [case.subjects for run in runs for case in run]
-    if all(np.array_equal(everybody[0], subjects) for subjects in everybody):
+    everybody = list({id(case.subjects): case.subjects for run in runs for case in run}.values())
+    if all(np.array_equal(everybody[0], subjects) for subjects in everybody[1:]):
         return [list(run) for run in runs]  # as nearly always; looking names up is half of a report's statistics
     common = reduce(np.intersect1d, everybody)
     return [[case.only(np.isin(case.subjects, common)) for case in run] for run in runs]

@@ -114,13 +114,15 @@ def group(frame: pd.DataFrame) -> dict[Place, Answers]:
     index = {name: number for number, name in enumerate(CLASSES)}
     truth = np.asarray(frame["label"].map(index).fillna(-1), np.int64)
     subjects = frame["subject"].to_numpy(object)
+    rank = np.unique(subjects.astype(str), return_inverse=True)[1]
     probabilities = frame[PROBABILITIES].to_numpy(np.float64)
     by_place: Any = frame.groupby(list(Place._fields), sort=False).indices
-    found = {}
+    found, named = {}, {}
     for place, rows in by_place.items():
         known = np.asarray(rows[truth[rows] >= 0], np.int64)
-        ordered = known[np.argsort(subjects[known].astype(str), kind="stable")]
-        found[Place(*place)] = Answers(subjects[ordered], truth[ordered], probabilities[ordered])
+        ordered = known[np.argsort(rank[known], kind="stable")]
+        names = named.setdefault(rank[ordered].tobytes(), subjects[ordered])  # one array for all places with these patients
+        found[Place(*place)] = Answers(names, truth[ordered], probabilities[ordered])
     return found
 
 

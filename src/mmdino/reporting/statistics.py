@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
+from threadpoolctl import threadpool_limits
 
 from mmdino.errors import UserError
 from mmdino.files import read_json, write_text
@@ -74,6 +75,11 @@ class Statistics:
 
 def estimate(data: StudyFiles, processes: int = 1) -> Statistics:
     """Compute the estimates of every arm that is shown, in so many processes."""
+    with threadpool_limits(1):  # the products are nine columns wide: more threads of BLAS only wait for each other
+        return _estimate(data, processes)
+
+
+def _estimate(data: StudyFiles, processes: int) -> Statistics:
     main, ablations = data.shown("main", "baseline"), data.shown("ablation")
     every = [*main, *ablations]
     rows = main_rows(data, main)
