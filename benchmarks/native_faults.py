@@ -27,7 +27,8 @@ from mmdino.preprocess.shard import run_shard
 from mmdino.tables import MANIFEST, SEQUENCES
 
 SEED = 30_001
-CUT_MM = 45
+CUT_MM = 45  # from the top of the head
+HEAD, HEAD_PLANE = 0.2, 0.01  # grey value, of the brightest; share of a plane that is brighter, where there is head
 Paths = dict[str, Path]
 
 
@@ -44,10 +45,12 @@ def flipped(scans: Paths) -> None:
 
 
 def cut(scans: Paths) -> None:
-    """The top of the head was not scanned in t1c, whose planes are axial."""
+    """The top of the head, skin and bone included, was not scanned in t1c, whose planes are axial."""
     volume = read_volume(scans["t1c"])
     scans["t1c"].unlink()
-    seen = volume.array.shape[2] - round(CUT_MM / volume.spacing[2])
+    bright = volume.array > HEAD * np.percentile(volume.array, 99)
+    top = np.flatnonzero(bright.mean(axis=(0, 1)) > HEAD_PLANE)[-1]
+    seen = top - round(CUT_MM / volume.spacing[2])
     write_volume(volume.array[:, :, :seen], volume.affine, scans["t1c"])
 
 

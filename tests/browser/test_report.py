@@ -169,6 +169,18 @@ def test_a_flagged_point_says_who_it_is_under_the_pointer_and_by_the_keyboard(br
     assert not tip.is_displayed()
 
 
+def test_a_point_of_a_curve_says_its_value(browser, address):
+    resize(browser, 1300)
+    browser.get(address)
+    figure = browser.find_element(By.ID, "figure-by-count")
+    point = figure.find_elements(By.CLASS_NAME, "point")[-1]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", point)
+    ActionChains(browser).move_to_element(point).perform()
+    tip = figure.find_element(By.CLASS_NAME, "tip").text
+    assert "of 4 sequences" in tip
+    assert "MCC ." in tip
+
+
 def pixels(browser, sequence: str) -> list[int]:
     """Return what a sequence's canvas shows (RGBA), drawn small."""
     script = """

@@ -42,7 +42,7 @@ class Quality(Strict):
         description="Least similarity (to the atlas; of the other sequences to the reference), in robust standard "
         "deviations from the median of cohort and stage.",
     )
-    in_view: float = Field(default=0.9, description="Least share of the brain in every sequence's field of view.")
+    in_view: float = Field(default=0.95, description="Least share of the brain in every sequence's field of view.")
     flat_end: float = Field(
         default=0.4, description="Largest area of a brain's outermost slice, as a share of its largest slice's."
     )

@@ -117,11 +117,14 @@ def group(frame: pd.DataFrame) -> dict[Place, Answers]:
     rank = np.unique(subjects.astype(str), return_inverse=True)[1]
     probabilities = frame[PROBABILITIES].to_numpy(np.float64)
     by_place: Any = frame.groupby(list(Place._fields), sort=False).indices
-    found, named = {}, {}
+    found: dict[Place, Answers] = {}
+    named: dict[bytes, NDArray[np.object_]] = {}
     for place, rows in by_place.items():
         known = np.asarray(rows[truth[rows] >= 0], np.int64)
         ordered = known[np.argsort(rank[known], kind="stable")]
-        names = named.setdefault(rank[ordered].tobytes(), subjects[ordered])  # one array for all places with these patients
+        names = named.setdefault(
+            rank[ordered].tobytes(), subjects[ordered]
+        )  # one array for all places with these patients
         found[Place(*place)] = Answers(names, truth[ordered], probabilities[ordered])
     return found
 

@@ -25,7 +25,7 @@ from mmdino.reporting.figures.groups import mcc_by_group
 from mmdino.reporting.figures.insight import attention_by_sequence, embedding_similarity, feature_map
 from mmdino.reporting.figures.main import external_mcc
 from mmdino.reporting.figures.missing import heat_map, one_missing, random_missing
-from mmdino.reporting.figures.quality import flagged_points, quality_distributions
+from mmdino.reporting.figures.quality import quality_distributions
 from mmdino.reporting.figures.selective import risk_coverage_curves
 from mmdino.reporting.figures.slices import surest_mistakes, token_colours
 from mmdino.reporting.figures.training import training_curves
@@ -35,7 +35,7 @@ from mmdino.reporting.svg import POINT, inline
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure on the page; ``pdf``: whether there is one for print; ``points``: whether some say who they are."""
+    """A figure on the page; ``pdf``: whether there is one for print; ``points``: whether some say what they are."""
 
     svg: Markup
     name: str
@@ -47,15 +47,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a figure is drawn (None where there are no numbers), what is said below it, and where its numbers lie.
-
-    ``points``: by the gid of an artist, what is said of each of its markers.
-    """
+    """How a figure is drawn (None where there are no numbers), what is said below it, and where its numbers lie."""
 
     draw: Callable[[], Figure | None]
     caption: str
     source: str
-    points: Callable[[], dict[str, list[str]]] = dict
 
 
 ATTENDED = (
@@ -149,7 +145,6 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: quality_distributions(data),
             CAPTIONS["quality"],
             "tables/quality.tsv, tables/flagged.tsv",
-            lambda: flagged_points(data),
         ),
         "training": Plan(
             lambda: training_curves(data),
@@ -260,6 +255,6 @@ def drawn(data: StudyFiles, found: Statistics) -> dict[str, Drawn]:
     for name, plan in _plans(data, found).items():
         path = data.out / "figures" / f"{name}.svg"
         if path.exists():
-            svg, pdf = inline(path, plan.caption, plan.points()), path.with_suffix(".pdf").exists()
+            svg, pdf = inline(path, plan.caption), path.with_suffix(".pdf").exists()
             shown[name] = Drawn(svg, name, plan.caption, plan.source, pdf, POINT in svg)
     return shown

@@ -8,6 +8,8 @@ from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import CountCell, ceiling
 from mmdino.reporting.figures import style
 from mmdino.reporting.figures.missing import PROTOCOLS, arms_of
+from mmdino.reporting.figures.telling import tell
+from mmdino.reporting.text import with_span
 from mmdino.tables import SEQUENCES, sequence_set
 
 
@@ -28,10 +30,17 @@ def by_count(data: StudyFiles, cells: list[CountCell]) -> Figure | None:
             mark = marks[arm.name]
             line = [cell for cell in cells if cell.arm == arm.name and cell.protocol == protocol]
             where = [cell.count for cell in line]
-            axes.plot(
+            (points,) = axes.plot(
                 where, [cell.mcc.value for cell in line], marker=mark.marker, linestyle=mark.dash, color=mark.colour,
                 markeredgecolor=style.PAPER, markeredgewidth=0.5, label=arm.title,
             )  # fmt: skip
+            tell(
+                points,
+                [
+                    f"{arm.title}, {cell.count} of {len(SEQUENCES)} sequences ({protocol}): MCC {with_span(cell.mcc)}"
+                    for cell in line
+                ],
+            )
             low, high = [cell.mcc.low for cell in line], [cell.mcc.high for cell in line]
             axes.fill_between(where, low, high, color=mark.colour, alpha=0.08, linewidth=0)
         if all(bound for found in bounds.values() for bound in found):

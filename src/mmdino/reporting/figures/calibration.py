@@ -9,7 +9,8 @@ from mmdino.evaluation.calibration import Bin
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.error_analysis import CalibrationRow
 from mmdino.reporting.figures import style
-from mmdino.reporting.text import score
+from mmdino.reporting.figures.telling import tell
+from mmdino.reporting.text import score, span
 
 ACROSS = 4
 MOST = 8
@@ -49,7 +50,13 @@ def reliability_diagrams(data: StudyFiles, rows: list[CalibrationRow]) -> Figure
 
 def _line(axes: Axes, bins: list[Bin], colour: str, marker: str, face: str, label: str) -> None:
     reach = [[b.accuracy - b.accuracy_low for b in bins], [b.accuracy_high - b.accuracy for b in bins]]
-    axes.errorbar(
+    points, *_ = axes.errorbar(
         [b.confidence for b in bins], [b.accuracy for b in bins], yerr=reach, fmt=marker, color=colour, markersize=4,
         markerfacecolor=face, linestyle="-", linewidth=0.9, elinewidth=0.8, label=label,
     )  # fmt: skip
+    tell(points, [_said(label, b) for b in bins])
+
+
+def _said(label: str, found: Bin) -> str:
+    right = f"{score(found.accuracy)} {span(found.accuracy_low, found.accuracy_high)}"
+    return f"{label}, confidence {score(found.confidence)}: {right} right, {found.n:.0f} patients"

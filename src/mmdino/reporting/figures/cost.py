@@ -7,7 +7,8 @@ from matplotlib.ticker import FixedLocator, LogLocator, MultipleLocator, NullLoc
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow
 from mmdino.reporting.figures import style
-from mmdino.reporting.text import duration
+from mmdino.reporting.figures.telling import tell
+from mmdino.reporting.text import duration, with_span
 
 TICKS = (1, 3, 10, 30, 60, 180, 600, 1800, 7200, 21600, 86400, 259200)  # seconds
 
@@ -26,10 +27,11 @@ def mcc_by_cost(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
     axes = figure.subplots()
     for arm, cost, mcc in drawn:
         mark = marks[arm]
-        axes.errorbar(
+        point, *_ = axes.errorbar(
             cost, mcc.value, yerr=[[mcc.value - mcc.low], [mcc.high - mcc.value]], fmt=mark.marker, color=mark.colour,
             markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=0.9, label=data.named(arm).title,
         )  # fmt: skip
+        tell(point, [f"{data.named(arm).title}: MCC {with_span(mcc)}, {duration(cost)} of CPU time a seed"])
     axes.set_xscale("log")
     shortest, longest = min(cost for _, cost, _ in drawn), max(cost for _, cost, _ in drawn)
     ticks = [seconds for seconds in TICKS if shortest / 2 < seconds < longest * 2]

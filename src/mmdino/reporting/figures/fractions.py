@@ -11,6 +11,8 @@ from mmdino.evaluation.compare import Estimate
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow
 from mmdino.reporting.figures import style
+from mmdino.reporting.figures.telling import tell
+from mmdino.reporting.text import with_span
 
 SHARES = {
     "labelled_fraction": "share of the labels that training sees",
@@ -61,8 +63,9 @@ def _kind(data: StudyFiles, name: str) -> str:
 
 def _draw(axes: Axes, curve: Curve, mark: style.Mark, title: str) -> None:
     value, low, high = (np.array([getattr(mcc, part) for _, mcc in curve]) for part in ("value", "low", "high"))
-    axes.errorbar(
+    points, *_ = axes.errorbar(
         [where for where, _ in curve], value, yerr=np.array([value - low, high - value]), fmt=mark.marker,
         linestyle=mark.dash, color=mark.colour, markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=0.9,
         label=title,
     )  # fmt: skip
+    tell(points, [f"{title}, {100 * where:.0f} %: MCC {with_span(mcc)}" for where, mcc in curve])

@@ -5,6 +5,8 @@ from matplotlib.figure import Figure
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.error_analysis import GroupRow
 from mmdino.reporting.figures import style
+from mmdino.reporting.figures.telling import tell
+from mmdino.reporting.text import with_span
 
 MOST = 40  # groups that can still be read
 SAID = {"test": "external test", "val": "validation"}
@@ -25,16 +27,14 @@ def mcc_by_group(data: StudyFiles, rows: list[GroupRow]) -> Figure | None:
         mark = marks[arm]
         mine = {(row.split, row.cohort, row.site, row.n): row.mcc for row in rows if row.arm == arm}
         seen = [(place, mcc) for place, group in enumerate(groups) if (mcc := mine.get(group))]
-        axes.errorbar(
+        points, *_ = axes.errorbar(
             [mcc.value for _, mcc in seen], [place + (order - (len(arms) - 1) / 2) * step for place, _ in seen],
             xerr=[[mcc.value - mcc.low for _, mcc in seen], [mcc.high - mcc.value for _, mcc in seen]],
             fmt=mark.marker, color=mark.colour, markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=1,
             label=data.named(arm).title,
         )  # fmt: skip
-    axes.set_yticks(
-        range(len(groups)), [f"{SAID[split]}: {cohort}{f', {site}' if site else ''} (n = {n})"
-                             for split, cohort, site, n in groups],
-    )  # fmt: skip
+        tell(points, [f"{data.named(arm).title}, {_said(groups[place])}: MCC {with_span(mcc)}" for place, mcc in seen])
+    axes.set_yticks(range(len(groups)), [_said(group) for group in groups])
     for place in range(1, len(groups)):
         changed = groups[place][0] != groups[place - 1][0]
         axes.axhline(place - 0.5, color=style.MUTED if changed else style.LINE, linewidth=0.9 if changed else 0.6)
@@ -46,3 +46,8 @@ def mcc_by_group(data: StudyFiles, rows: list[GroupRow]) -> Figure | None:
     style.legend_below(figure, axes)
     style.headline(figure, data.titled("By cohort and site"))
     return figure
+
+
+def _said(group: tuple[str, str, str, int]) -> str:
+    split, cohort, site, n = group
+    return f"{SAID[split]}: {cohort}{f', {site}' if site else ''} (n = {n})"

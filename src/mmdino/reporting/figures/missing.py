@@ -11,7 +11,8 @@ from mmdino.evaluation.subsets import ALL, SUBSETS
 from mmdino.reporting.data import Arm, StudyFiles
 from mmdino.reporting.estimates import ONE_MISSING, Cell, CountCell, RandomCell, ceiling
 from mmdino.reporting.figures import style
-from mmdino.reporting.text import SHOWN, score
+from mmdino.reporting.figures.telling import tell
+from mmdino.reporting.text import SHOWN, score, with_span
 from mmdino.tables import SEQUENCES, sequence_set
 
 PROTOCOLS = {
@@ -100,15 +101,16 @@ def one_missing(data: StudyFiles, cells: list[Cell]) -> Figure | None:
         found = {(cell.sequences, cell.arm): cell.mcc for cell in cells if cell.protocol == protocol}
         for order, arm in enumerate(arms):
             mark = marks[arm.name]
-            places = [(x + (order - (len(arms) - 1) / 2) * step, found.get((names, arm.name)))
-                      for x, names in enumerate(cases.values())]  # fmt: skip
-            seen = [(x, mcc) for x, mcc in places if mcc is not None]
-            axes.errorbar(
-                [x for x, _ in seen], [mcc.value for _, mcc in seen],
-                yerr=np.array([[mcc.value - mcc.low, mcc.high - mcc.value] for _, mcc in seen]).T if seen else None,
+            shift = (order - (len(arms) - 1) / 2) * step
+            places = [(case, x + shift, found.get((names, arm.name))) for x, (case, names) in enumerate(cases.items())]
+            seen = [(case, x, mcc) for case, x, mcc in places if mcc is not None]
+            points, *_ = axes.errorbar(
+                [x for _, x, _ in seen], [mcc.value for *_, mcc in seen],
+                yerr=np.array([[mcc.value - mcc.low, mcc.high - mcc.value] for *_, mcc in seen]).T if seen else None,
                 fmt=mark.marker, color=mark.colour, markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=1,
                 label=arm.title,
             )  # fmt: skip
+            tell(points, [f"{arm.title}, {case} ({protocol}): MCC {with_span(mcc)}" for case, _, mcc in seen])
         for x, names in enumerate(cases.values()):
             bound = ceiling(data, names)
             if bound:
@@ -141,12 +143,16 @@ def random_missing(data: StudyFiles, cells: list[RandomCell]) -> Figure | None:
             mark = marks[arm.name]
             line = [cell for cell in cells if cell.arm == arm.name and cell.protocol == protocol]
             shift = (order - (len(arms) - 1) / 2) * 0.008
-            axes.errorbar(
+            points, *_ = axes.errorbar(
                 [cell.rate + shift for cell in line], [cell.mcc.value for cell in line],
                 yerr=np.array([[c.mcc.value - c.mcc.low, c.mcc.high - c.mcc.value] for c in line]).T if line else None,
                 fmt=mark.marker, linestyle=mark.dash, color=mark.colour, markeredgecolor=style.PAPER,
                 markeredgewidth=0.5, elinewidth=0.8, linewidth=1, label=arm.title,
             )  # fmt: skip
+            tell(
+                points,
+                [f"{arm.title}, {100 * c.rate:.0f} % missing ({protocol}): MCC {with_span(c.mcc)}" for c in line],
+            )
         axes.axhline(0, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
         rates = sorted({cell.rate for cell in cells})
         axes.set_xticks(rates, [f"{100 * rate:.0f} %" for rate in rates])

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.figures import style
+from mmdino.reporting.figures.telling import tell
 from mmdino.reporting.quality import MEASURES, Measure, judged
 
 FEW = 12  # patients of a cohort up to which each is drawn
@@ -35,23 +37,14 @@ def quality_distributions(data: StudyFiles) -> Figure | None:
     return figure
 
 
-def flagged_points(data: StudyFiles) -> dict[str, list[str]]:
-    """Return, by the gid of each row of flagged points, who each of them is, with the value and the flag."""
-    qc, patients = data.study.study.qc, judged(data)
-    told: dict[str, list[str]] = {}
-    for measure in MEASURES:
-        measured = patients[patients[measure.column].notna()]
-        flagged: list[dict[str, Any]] = measured[measure.flagged(measured, qc)].to_dict("records")  # type: ignore[assignment]
-        for row in flagged:
-            who = f"{row['subject']}, {row['session']} ({row['cohort']})"
-            value = f"{measure.label}: {measure.show(row[measure.column])}"
-            said = f"{who}. {value}. Flagged: {measure.check(row, qc)}."
-            told.setdefault(_gid(measure, row["cohort"], data), []).append(said)
-    return told
-
-
-def _gid(measure: Measure, cohort: str, data: StudyFiles) -> str:
-    return f"flagged-{measure.column}-{list(data.study.study.cohorts).index(cohort)}"
+def _who(measure: Measure, patients: pd.DataFrame, data: StudyFiles) -> list[str]:
+    """Return, of flagged patients, who each of them is, with the value and the flag."""
+    rows: list[dict[str, Any]] = patients.to_dict("records")  # type: ignore[assignment]
+    return [
+        f"{row['subject']}, {row['session']} ({row['cohort']}). {measure.label}: {measure.show(row[measure.column])}. "
+        f"Flagged: {measure.check(row, data.study.study.qc)}."
+        for row in rows
+    ]
 
 
 def _panel(axes: Axes, data: StudyFiles, measure: Measure, cohorts: list[str]) -> None:
@@ -72,9 +65,11 @@ def _panel(axes: Axes, data: StudyFiles, measure: Measure, cohorts: list[str]) -
         else:
             axes.plot(values, [place] * len(values), ".", color=style.MUTED, markersize=4)
         out = values[flagged]
-        axes.plot(out, [place] * len(out), "D", color=FLAGGED, markersize=3.2, markeredgecolor=style.PAPER,
-                  markeredgewidth=0.4, label="flagged by this measure" if place == 0 else None,
-                  gid=_gid(measure, name, data))  # fmt: skip
+        (points,) = axes.plot(
+            out, [place] * len(out), "D", color=FLAGGED, markersize=3.2, markeredgecolor=style.PAPER,
+            markeredgewidth=0.4, label="flagged by this measure" if place == 0 else None,
+        )  # fmt: skip
+        tell(points, _who(measure, rows[flagged], data))
     for number, limit in enumerate(measure.limits(qc)):
         axes.axvline(limit, color=FLAGGED, linewidth=0.9, linestyle=(0, (4, 2)), label="" if number else "threshold")
     axes.set_yticks(range(len(cohorts)), cohorts)

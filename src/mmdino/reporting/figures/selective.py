@@ -2,10 +2,11 @@
 
 from matplotlib.figure import Figure
 
-from mmdino.evaluation.selective import COVERAGES
+from mmdino.evaluation.selective import COVERAGES, RiskCoverage
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.error_analysis import SelectiveRow
 from mmdino.reporting.figures import style
+from mmdino.reporting.figures.telling import tell
 
 
 def risk_coverage_curves(data: StudyFiles, rows: list[SelectiveRow]) -> Figure | None:
@@ -17,8 +18,9 @@ def risk_coverage_curves(data: StudyFiles, rows: list[SelectiveRow]) -> Figure |
     axes = figure.subplots()
     for row in rows:
         mark = marks[row.arm]
-        axes.plot(COVERAGES, row.curve.risk, color=mark.colour, linestyle=mark.dash, marker=mark.marker, markersize=3,
+        (points,) = axes.plot(COVERAGES, row.curve.risk, color=mark.colour, linestyle=mark.dash, marker=mark.marker, markersize=3,
                   label=data.named(row.arm).title)  # fmt: skip
+        tell(points, _said(data.named(row.arm).title, row.curve))
         if row.arm == data.study.study.reference:
             axes.fill_between(COVERAGES, row.curve.low, row.curve.high, color=mark.colour, alpha=0.15, linewidth=0)
     ticks = [tick / 5 for tick in range(6)]
@@ -31,3 +33,11 @@ def risk_coverage_curves(data: StudyFiles, rows: list[SelectiveRow]) -> Figure |
     style.legend_below(figure, axes)
     style.headline(figure, data.titled("Selective prediction on the external test"))
     return figure
+
+
+def _said(title: str, curve: RiskCoverage) -> list[str]:
+    shares = zip(COVERAGES, curve.risk, curve.low, curve.high)
+    return [
+        f"{title}, {100 * share:.0f} % answered: {100 * risk:.1f} % wrong [{100 * low:.1f}, {100 * high:.1f}]"
+        for share, risk, low, high in shares
+    ]

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from mmdino.files import atomic
 from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.figures import telling
 
 INK, MUTED, LINE, PAPER = "#1f2630", "#667080", "#dde1e6", "#fefefe"  # the page exchanges them in its dark mode
 SCALE = sns.light_palette("#0b4f8a", as_cmap=True)  # one hue, from nothing to all
@@ -164,6 +165,7 @@ def _as_svg(figure: Figure) -> bytes:
     """Return what ``savefig`` writes, which would draw the figure twice: first to lay out what is laid out already."""
     svg, paper, dots = io.BytesIO(), figure.get_facecolor(), figure.dpi
     figure.set(facecolor="none", dpi=DPI)
+    said = telling.named(figure)
     FigureCanvasSVG(figure).print_svg(svg, metadata=UNDATED["svg"])
     figure.set(facecolor=paper, dpi=dots)
-    return svg.getvalue()
+    return telling.titled(svg.getvalue().decode(), said).encode()

@@ -1,4 +1,4 @@
-// Points of a figure that say who they are: under the pointer, and with Tab and the arrow keys.
+// Points of a figure that say what they are: under the pointer, and with Tab and the arrow keys.
 for (const figure of document.querySelectorAll("figure:has(.point)")) {
   const points = [...figure.querySelectorAll(".point")];
   const NEAR = 12; // pixels from the pointer
