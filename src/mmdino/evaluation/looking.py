@@ -1,5 +1,6 @@
 """What an encoder says about patients under many sets of sequences, each patient's slices read once."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -14,6 +15,7 @@ from mmdino.dataset.patients import Patients
 from mmdino.errors import UserError
 from mmdino.methods.base import Encoder
 from mmdino.tables import SEQUENCES, sequence_set
+from mmdino.training.memory import first_line, ran_out
 
 BATCH = 64
 HEAD = "head"
@@ -47,7 +49,7 @@ def look(
     All sets are asked about a batch before the next one is read, so that an encoder can keep what they share.
 
     Raises:
-        UserError: an answer is NaN or infinite.
+        UserError: an answer is NaN or infinite, or memory does not hold a single patient.
     """
     found: dict[Names, list[tuple[NDArray, dict[str, NDArray]]]] = {names: [] for names in sets}
     console = Console(stderr=True)
@@ -80,6 +82,21 @@ def _mean(answers: list[dict[str, NDArray]]) -> dict[str, NDArray]:
 
 
 def _answer(encoder: Encoder, slices: Slices, shown: Names, with_head: bool) -> dict[str, NDArray]:
+    """Return what the encoder says about all these patients at once, or by halves where memory does not hold them."""
+    try:
+        return _asked(encoder, slices, shown, with_head)
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        if len(slices) == 1:
+            raise UserError(f"memory does not hold one patient ({first_line(error)}); ask for more of it") from None
+        print(f"memory does not hold {len(slices)} patients ({first_line(error)}): by halves", file=sys.stderr)
+    halves = np.array_split(np.arange(len(slices)), 2)
+    parts = [_answer(encoder, slices.take(rows), shown, with_head) for rows in halves]
+    return {readout: np.concatenate([part[readout] for part in parts]) for readout in parts[0]}
+
+
+def _asked(encoder: Encoder, slices: Slices, shown: Names, with_head: bool) -> dict[str, NDArray]:
     answers = dict(encoder.features(slices, shown))
     own = encoder.probabilities(slices, shown) if with_head else None
     if own is not None:

@@ -4,12 +4,10 @@ import sys
 from contextlib import nullcontext
 from typing import Any
 
-import torch
-
 from mmdino.methods.base import Run, method
 from mmdino.training.interrupt import Preempted
 from mmdino.training.loop import train
-from mmdino.training.memory import as_it_fits, fallback, take_smaller_parts
+from mmdino.training.memory import as_it_fits, fallback, ran_out, take_smaller_parts
 from mmdino.training.processes import companions, node, process_group
 
 
@@ -24,8 +22,8 @@ def fit(run: Run, method_name: str, resolved: dict[str, Any], workers: int = 0, 
         processes: of this node that share every batch, one a GPU; a method that can't share trains in one, on the first node.
 
     Raises:
-        UserError: as :func:`mmdino.training.loop.train`, or a GPU's memory does not even hold one patient.
-        Preempted: SIGTERM came, or a GPU's memory ran out: the same call goes on, with the batch in smaller parts.
+        UserError: as :func:`mmdino.training.loop.train`, or memory does not even hold one patient.
+        Preempted: SIGTERM came, or memory ran out: the same call goes on, with the batch in smaller parts.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     identity = {**resolved, "seed": run.seed, "data": run.patients.fingerprint()}
@@ -38,9 +36,9 @@ def fit(run: Run, method_name: str, resolved: dict[str, Any], workers: int = 0, 
     try:
         with companions(processes) if built.shares_batch else nullcontext(), process_group():
             train(fitting, built, identity, workers=workers)
-    except torch.OutOfMemoryError as error:
-        raise take_smaller_parts(fitting, getattr(run.settings, "accumulate", 1), error) from None
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
+        if ran_out(error):
+            raise take_smaller_parts(fitting, getattr(run.settings, "accumulate", 1), error) from None
         if fallback(run.folder) == before:
             raise
-        raise Preempted(f"another process's GPU memory ran out ({error}); the same command goes on") from None
+        raise Preempted(f"another process's memory ran out ({error}); the same command goes on") from None

@@ -1,4 +1,4 @@
-"""A batch that a GPU's memory does not hold: from then on it goes through the network in smaller parts, and the run says so."""
+"""A batch that memory does not hold: from then on it goes through the network in smaller parts, and the run says so."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,12 @@ from mmdino.methods.base import Run
 from mmdino.training.interrupt import Preempted
 
 FILE = "memory.json"
+RAN_OUT = ("out of memory", "can't allocate memory")  # of CUDA; of torch's allocator on a CPU
+
+
+def ran_out(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in RAN_OUT)
 
 
 def fallback(run_folder: Path) -> dict[str, Any] | None:
@@ -43,13 +49,13 @@ def take_smaller_parts(run: Run, asked: int, error: Exception) -> Preempted:
     parts, batch = getattr(run.settings, "accumulate", None), getattr(run.settings, "batch", 1)
     if parts is None or parts >= batch:
         raise UserError(
-            f"training: the GPU's memory does not hold {'the batch' if parts is None else 'one patient'} "
-            f"({_first_line(error)}); lower `batch` or the crops, take `precision: auto`, or ask for a larger GPU"
+            f"training: memory does not hold {'the batch' if parts is None else 'one patient'} "
+            f"({first_line(error)}); lower `batch` or the crops, take `precision: auto`, or ask for more memory or a larger GPU"
         )
     smaller = min(2 * parts, batch)
-    write_json(_path(run.folder), {"accumulate": smaller, "asked": asked, "reason": _first_line(error)})
+    write_json(_path(run.folder), {"accumulate": smaller, "asked": asked, "reason": first_line(error)})
     return Preempted(
-        f"the GPU's memory ran out ({_first_line(error)}); the same command goes on from the last checkpoint with the batch in "
+        f"memory ran out ({first_line(error)}); the same command goes on from the last checkpoint with the batch in "
         f"{smaller} parts instead of {parts}"
     )
 
@@ -58,5 +64,6 @@ def _path(run_folder: Path) -> Path:
     return run_folder / "checkpoints" / FILE
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """Return what an error says first."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

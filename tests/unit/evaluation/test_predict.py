@@ -2,6 +2,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -49,6 +50,19 @@ class Broken(Pixels):
         return {name: values * np.nan for name, values in super().features(slices, sequences).items()}
 
 
+class Crowded(Pixels):
+    """Has memory for a few patients at once; ``most`` of them."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most = most
+
+    def features(self, slices, sequences):
+        if len(slices) > self.most:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        return super().features(slices, sequences)
+
+
 FEW = tuple(names for names in SUBSETS if names in (SEQUENCES, ("t1", "t1c", "t2"), ("t2",), ("flair",)))
 
 
@@ -62,6 +76,13 @@ def asked(monkeypatch, encoder, patients, protocols=("refit", "transfer"), subse
     monkeypatch.setattr(module, "SUBSETS", subsets)
     monkeypatch.setattr(module, "method", lambda name: SimpleNamespace(load=lambda run: encoder))
     return predict(Run(None, 0, Path("runs/pixels/seed-0"), patients), "pixels", protocols, progress=False)
+
+
+def test_patients_whom_memory_does_not_hold_at_once_are_asked_by_halves(frame, tiny_patients, monkeypatch, capsys):
+    pd.testing.assert_frame_equal(asked(monkeypatch, Crowded(5), tiny_patients, subsets=SUBSETS), frame)
+    assert "memory does not hold" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"does not hold one patient .*; ask for more of it"):
+        asked(monkeypatch, Crowded(0), tiny_patients)
 
 
 def test_every_patient_under_every_set_protocol_and_readout(frame, tiny_patients, tmp_path):

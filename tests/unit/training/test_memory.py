@@ -1,4 +1,4 @@
-"""A batch that the GPU's memory does not hold, in a real training (on the CPU, whose memory a test makes small)."""
+"""A batch that memory does not hold, in a real training (on the CPU, whose memory a test makes small)."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from mmdino.methods.base import Run
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.methods.radiomics.settings import Settings as RadiomicsSettings
 from mmdino.training.interrupt import Preempted
-from mmdino.training.memory import as_it_fits, take_smaller_parts
+from mmdino.training.memory import as_it_fits, ran_out, take_smaller_parts
 from studies import Study, log_of
 from tiny import TINY_MM_DINOV2
 
@@ -51,6 +51,19 @@ def test_parts_are_halved_down_to_one_patient_and_then_it_is_said(tmp_path):
     assert found == [2, 4, 6]
     with pytest.raises(UserError, match=r"does not hold one patient .*; lower `batch` or the crops"):
         take_smaller_parts(as_it_fits(run), 1, error)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RuntimeError(f"{REASON}. GPU 0 has …"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory"), True),
+        (MemoryError(), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+    ],
+)
+def test_a_gpus_memory_and_the_machines_are_told_from_other_errors(error, expected):
+    assert ran_out(error) is expected
 
 
 def test_a_method_without_parts_says_what_to_do(tmp_path):
