@@ -30,9 +30,7 @@ def tumour_box(tumour: NDArray) -> tuple[slice, ...]:
     box = []
     for axis in range(tumour.ndim):
         others = tuple(other for other in range(tumour.ndim) if other != axis)
-        there = np.flatnonzero(
-            tumour.max(axis=others)
-        )  # so much faster than counting that a box is worth finding first
+        there = np.flatnonzero(tumour.max(axis=others))  # several times faster than to count
         box.append(slice(int(there[0]), int(there[-1]) + 1))
     return tuple(box)
 

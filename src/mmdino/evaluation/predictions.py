@@ -122,9 +122,8 @@ def group(frame: pd.DataFrame) -> dict[Place, Answers]:
     for place, rows in by_place.items():
         known = np.asarray(rows[truth[rows] >= 0], np.int64)
         ordered = known[np.argsort(rank[known], kind="stable")]
-        names = named.setdefault(
-            rank[ordered].tobytes(), subjects[ordered]
-        )  # one array for all places with these patients
+        # One array of names for all places with the same patients: comparing names is much of a report's work.
+        names = named.setdefault(rank[ordered].tobytes(), subjects[ordered])
         found[Place(*place)] = Answers(names, truth[ordered], probabilities[ordered])
     return found
 
