@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+import dryrun
 import features
 import regression
 import resampling
@@ -21,7 +22,7 @@ from mmdino.files import write_json
 from mmdino.training.record import git_commit, versions
 from ratio import Row
 
-MODULES = {"P1": samples, "P4": regression, "P5": steps, "P7": features, "P8": resampling, "P10": startup}
+MODULES = {"P1": samples, "P4": regression, "P5": steps, "P7": features, "P8": resampling, "P9": dryrun, "P10": startup}
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 
 import steps
+from mmdino.methods.common.batch import rendered
 from mmdino.methods.common.processes import rank
 from mmdino.training.precision import Precision
 from mmdino.training.processes import companions, process_group
@@ -65,7 +66,7 @@ def share(folder: Path, size: dict[str, Any], count: int) -> dict[str, float]:
     trained = steps.method(folder, size)
     trained.network.train()
     scores, gradients = Meter(), Meter()
-    batch, numbers = trained.batch(steps.STEP), Precision("fp32", steps.CPU)
+    batch, numbers = rendered(trained.batch(steps.STEP)), Precision("fp32", steps.CPU)
     steps.one_step(trained, numbers, batch, steps.STEP)
     dist.all_gather = scores.of(dist.all_gather, 1)
     steps.sum_gradients = gradients.of(steps.sum_gradients, 0)

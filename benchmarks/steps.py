@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmdino.methods.base import Run
+from mmdino.methods.common.batch import rendered
 from mmdino.methods.common.processes import sum_gradients
 from mmdino.methods.mm_dinov2.method import MMDinoV2
 from mmdino.methods.mm_dinov2.model import Batch
@@ -58,7 +59,7 @@ def method(folder: Path, size: dict[str, Any]) -> MMDinoV2:
 
 def step_of(trained: MMDinoV2, precision: str = "fp32", compiled: bool = False) -> Callable[[], dict[str, Tensor]]:
     """Return what does one step of the training loop on a batch at hand; it returns the losses."""
-    batch, numbers = trained.batch(STEP), Precision(precision, CPU)
+    batch, numbers = rendered(trained.batch(STEP)), Precision(precision, CPU)
     trained.network.train()
     if compiled:
         compile_blocks(trained.network, CPU)

@@ -1,5 +1,6 @@
 """A guard against a ten-fold slip: small sizes and generous limits (the figures themselves: `make bench`)."""
 
+import dryrun
 import features
 import regression
 import resampling
@@ -9,7 +10,7 @@ import steps
 
 
 def test_a_training_sample_costs_a_fraction_of_reading_volumes():
-    sample, bank = samples.rows(quick=True)
+    sample, _, bank = samples.rows(quick=True)
     assert sample.ratio > 10
     assert bank.ratio < 4
 
@@ -32,3 +33,7 @@ def test_resampling_is_vectorised():
 
 def test_help_imports_nothing_heavy():
     assert startup.rows(quick=True)[0].ratio < 1.0
+
+
+def test_a_dry_run_of_the_papers_study_takes_seconds():
+    assert dryrun.rows(quick=True)[0].ratio < 20

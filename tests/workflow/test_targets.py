@@ -1,47 +1,18 @@
 """The graph of the miniature study: which target runs what, and what a change reruns.
 
-Snakemake is the real one and its rules are ours; only the program that they call is exchanged for one that writes
-empty files, so that a whole study takes seconds.
+Snakemake is the real one and its rules are ours; only the program that they call is hollow (``benchmarks/hollow.py``), so
+that a whole study takes seconds.
 """
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from hollow import ROOT, hollow_clone, snakemake
 from mmdino.reporting.captions import CAPTIONS
-
-ROOT = Path(__file__).parents[2]
-PARTS = ("config", "envs", "profiles", "src/mmdino/config", "src/mmdino/reporting", "src/mmdino/methods", "workflow")
-PROGRAM = '''"""Writes an empty file for each output."""
-import os, sys
-from pathlib import Path
-words = sys.argv[1:]
-words = words[words.index("--") + 1 :] if words[0] == "submit" else words
-given = dict(zip(words, words[1:]))
-if words[0] == "train" and given["--experiment"] == os.environ.get("BROKEN"):
-    sys.exit("Error: broken")
-out = Path(given.get("--out", ""))
-results = Path(given.get("--out" if words[0] == "report" else "--results", given.get("--results", "")))
-files = {
-    "phantom": [Path(given.get("--truth", "")) / f"{given.get('--cohort')}.parquet"],
-    "slices": [out / "index"],
-    "train": [out / "run.json", out / "model.safetensors"],
-    "insight": [out / name for name in ("insight.json", "patients.parquet", "tokens.npz")],
-    "statistics": [results / "statistics.json"],
-    "tables": [results / "tables/main.tsv"],
-    "figures": [results / "figures/external-mcc.svg"],
-    "report": [results / "report.html"],
-}.get(words[0], [out])
-for path in files:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("")
-'''
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -49,38 +20,10 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     """A copy of the project in which the miniature study has been run."""
-    folder = tmp_path_factory.mktemp("targets") / "a clone"
-    for part in PARTS:
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "errors.py", "files.py", "tables.py"):
-        shutil.copy(ROOT / "src/mmdino" / name, folder / "src/mmdino" / name)
-    (folder / "src/mmdino/__main__.py").write_text(PROGRAM)
+    folder = hollow_clone(tmp_path_factory.mktemp("targets") / "a clone")
     code, output = snakemake(folder)
     assert code == 0, output[-3000:]
     return folder
-
-
-def snakemake(clone, *arguments, study="mini", **environment):
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--profile",
-        "profiles/local",
-        *arguments,
-        "--config",
-        f"study={study}",
-    ]
-    answer = subprocess.run(
-        command,
-        cwd=clone,
-        env={**os.environ, "PYTHONPATH": str(clone / "src"), **environment},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    return answer.returncode, answer.stdout
 
 
 def planned(clone, *arguments) -> dict[str, int]:

@@ -67,7 +67,8 @@ class Trainable(ABC):
     def batch(self, step: int) -> Any:
         """Return the batch of a step: a function of the run's seed and ``step`` alone, so that a resume needs no state.
 
-        A dataclass of tensors, which the loop moves to the device; ``subjects``, where it has them, names the patients.
+        A dataclass of tensors, which the loop moves to the device, and of views that it renders (``common.batch``);
+        ``subjects``, where it has them, names the patients.
         """
 
     @abstractmethod

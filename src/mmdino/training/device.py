@@ -1,13 +1,13 @@
 """The device that trains: which, what it can do, and what was asked of it."""
 
-import dataclasses
 import platform
 import resource
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from mmdino.methods.common.batch import mapped
 
 
 def best_device() -> torch.device:
@@ -24,21 +24,12 @@ def computes_bf16(device: torch.device) -> bool:
 
 def move(value: Any, device: torch.device) -> Any:
     """Return a batch (a dataclass, perhaps of dataclasses) with all of its tensors on ``device``."""
-    return _mapped(value, lambda tensor: tensor.to(device, non_blocking=True))
+    return mapped(value, Tensor, lambda tensor: tensor.to(device, non_blocking=True))
 
 
 def pin(value: Any) -> Any:
     """Return a batch in memory from which a GPU copies while it computes."""
-    return _mapped(value, Tensor.pin_memory)
-
-
-def _mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    if isinstance(value, Tensor):
-        return change(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        changed = {field.name: _mapped(getattr(value, field.name), change) for field in dataclasses.fields(value)}
-        return dataclasses.replace(value, **changed)
-    return value
+    return mapped(value, Tensor, Tensor.pin_memory)
 
 
 def peak_memory_bytes(device: torch.device) -> dict[str, int]:

@@ -1,26 +1,33 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mmdino.methods.common.augment import MEAN, STD, Draws, blurring, render, resampling
 from mmdino.methods.common.draws import Drawn, Order
 from mmdino.methods.common.network import evaluation_views
-from mmdino.methods.common.views import View, _draw, make_views, read_slices, stream
+from mmdino.methods.common.views import View, _draw, draw_views, read_slices, stream
 from mmdino.methods.mm_dinov2.settings import Settings
 
 VIEW = View("global 2", 42, (0.5, 1.0), blur=0.5, gamma=True)
 SEQUENCES = ["t2", "t1", "t1c", "flair"]
 
 
+def views(slices, turns):
+    return draw_views(slices, turns, [VIEW], 0).render()
+
+
 def test_a_view_does_not_depend_on_the_rest_of_the_batch(tiny_patients):
     subjects = tiny_patients.select("train")[:6]
     turns = [Drawn(subject, 3) for subject in subjects]
-    together = make_views(read_slices(tiny_patients.bank, turns, SEQUENCES, 0), turns, VIEW, 0)
-    alone = make_views(read_slices(tiny_patients.bank, turns[4:5], SEQUENCES, 0), turns[4:5], VIEW, 0)
+    together = views(read_slices(tiny_patients.bank, turns, SEQUENCES, 0), turns)
+    alone = views(read_slices(tiny_patients.bank, turns[4:5], SEQUENCES, 0), turns[4:5])
     torch.testing.assert_close(together[4:5], alone, atol=1e-6, rtol=0)
     other_epoch = [Drawn(subjects[4], 4)]
-    later = make_views(read_slices(tiny_patients.bank, other_epoch, SEQUENCES, 0), other_epoch, VIEW, 0)
+    later = views(read_slices(tiny_patients.bank, other_epoch, SEQUENCES, 0), other_epoch)
     assert not torch.allclose(alone, later, atol=1e-2)
 
 
@@ -71,12 +78,21 @@ def test_sagittal_slices_are_not_mirrored(tmp_path, tiny_patients):
     subject = tiny_patients.select("train")[0]
     turns = [Drawn(subject, epoch) for epoch in range(20)]
     slices = read_slices(tiny_patients.bank, turns, SEQUENCES, 0)
-    axial = make_views(slices, turns, VIEW, 0)
-    sagittal = make_views(type(slices)(slices.images, slices.tumour, slices.present, slices.axis * 0), turns, VIEW, 0)
+    axial = views(slices, turns)
+    sagittal = views(replace(slices, axis=slices.axis * 0), turns)
     mirrored = [torch.allclose(a, s.flip(1), atol=1e-5) for a, s in zip(axial, sagittal)]
     same = [torch.allclose(a, s, atol=1e-5) for a, s in zip(axial, sagittal)]
     assert all(a != b for a, b in zip(mirrored, same))
     assert 4 < sum(mirrored) < 16
+
+
+def test_views_are_rendered_where_the_slices_are_and_nothing_waits_for_a_gpu(tiny_patients):
+    turns = [Drawn(subject, 0) for subject in tiny_patients.select("train")[:4]]
+    drawn = draw_views(read_slices(tiny_patients.bank, turns, SEQUENCES, 0), turns, [VIEW, VIEW], 0)
+    with FakeTensorMode() as pretended:  # refuses mixed devices, and to read a value that would have to be waited for
+        on_gpu = replace(drawn, images=pretended.from_tensor(drawn.images).to("cuda")).render()
+    assert on_gpu.device.type == "cuda"
+    assert on_gpu.shape == (8, 4, VIEW.size, VIEW.size)
 
 
 def test_blur_is_a_gaussian_reflected_at_the_borders():

@@ -9,6 +9,7 @@ import pytest
 
 from mmdino.errors import UserError
 from mmdino.methods.base import Run, method
+from mmdino.methods.common.batch import rendered
 from mmdino.methods.frozen_vit.settings import Settings as FrozenSettings
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.methods.supervised_vit.settings import Settings as SupervisedSettings
@@ -196,7 +197,7 @@ def test_a_network_can_learn_one_batch_by_heart(tiny_patients, tmp_path):
         **{**TINY_TRAINING, "steps": 60, "lr": 3e-3, "layer_decay": 1.0, "drop_path": 0.0, "label_smoothing": 0.0}
     )
     built = method("supervised-vit").build(Run(settings, 0, tmp_path, tiny_patients))
-    batch, losses = built.batch(0), []
+    batch, losses = rendered(built.batch(0)), []
     for step in range(settings.steps):
         built.schedule(step)
         loss = built.losses(batch, step)["loss"]

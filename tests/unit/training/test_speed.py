@@ -11,6 +11,7 @@ import torch
 import gpu
 from mmdino.errors import UserError
 from mmdino.methods.base import Run, method
+from mmdino.methods.common.batch import Unrendered, rendered
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.methods.supervised_vit.settings import Settings as SupervisedSettings
 from mmdino.models.layers import Block
@@ -33,7 +34,7 @@ def built(patients, folder, name="mm-dinov2", **changes):
 def gradients(method, step=3):
     method.schedule(step)
     method.network.train()
-    losses = method.losses(method.batch(step), step)
+    losses = method.losses(rendered(method.batch(step)), step)
     losses["loss"].backward()
     found = {name: p.grad for name, p in method.network.named_parameters() if p.grad is not None}
     return {name: value.item() for name, value in losses.items()}, found
@@ -55,7 +56,7 @@ def test_parts_hold_the_activations_of_one_part_only(tiny_patients, tmp_path):
         method, sizes = built(tiny_patients, tmp_path, accumulate=accumulate, local_crops=0), []
         with torch.autograd.graph.saved_tensors_hooks(lambda x: sizes.append(x.numel()) or x, lambda x: x):
             method.schedule(3)
-            method.losses(method.batch(3), 3)
+            method.losses(rendered(method.batch(3)), 3)
         return sum(sizes)
 
     assert kept(3) < 0.5 * kept(1)
@@ -155,7 +156,7 @@ def test_fp16_trains_and_its_scale_is_part_of_a_checkpoint(tiny_patients, tmp_pa
 
 
 def test_the_patients_whose_images_are_not_finite_are_named(tiny_patients, tmp_path):
-    batch = built(tiny_patients, tmp_path).batch(0)
+    batch = rendered(built(tiny_patients, tmp_path).batch(0))
     count = len(batch.subjects)
     batch.global_crops[count + 2, 0, 3, 4] = float("nan")  # the third patient's second view
     assert offenders(batch, batch.subjects) == [batch.subjects[2]]
@@ -184,8 +185,22 @@ def test_a_pinned_batch_is_pinned_to_its_last_tensor(tiny_patients, tmp_path, mo
     batch = built(tiny_patients, tmp_path).batch(0)
     again = pin(batch)
     assert again.subjects == batch.subjects
-    everything = [batch.global_crops, batch.local_crops, batch.absent, batch.labels, *vars(batch.masks).values()]
+    everything = [batch.global_crops.images, batch.absent, batch.labels, *vars(batch.masks).values()]
+    assert [id(tensor) for tensor in pinned].count(
+        id(batch.local_crops.images)
+    ) == 1  # both are cut from the same slices
     assert {id(tensor) for tensor in pinned} == {id(tensor) for tensor in everything}
+
+
+def test_what_goes_to_a_gpu_is_slices_and_becomes_the_same_views_there(tiny_patients, tmp_path, monkeypatch):
+    method, moved = built(tiny_patients, tmp_path), []
+    on_cpu = list(batches(method, 0, 0, CPU))
+    monkeypatch.setattr("mmdino.training.batches.move", lambda batch, device: moved.append(batch) or batch)
+    on_gpu = list(batches(method, 0, 0, torch.device("cuda")))
+    assert all(isinstance(batch.global_crops, Unrendered) for batch in moved)
+    for (_, one), (_, other) in zip(on_cpu, on_gpu):
+        assert torch.equal(one.global_crops, other.global_crops)
+        assert torch.equal(one.local_crops, other.local_crops)
 
 
 def test_the_gpu_benchmark_runs_at_small_size():

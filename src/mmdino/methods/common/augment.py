@@ -43,28 +43,29 @@ class Draws:
 def render(images: Tensor, draws: Draws, size: int) -> Tensor:
     """Return views (n, S, size, size), normalised, of crops (n, S, H, H) in [0, 1]; background stays exactly 0.
 
-    Crops may have planes, (n, S, planes, H, H), and views then have them too: all move together.
+    Crops may have planes, (n, S, planes, H, H), and views then have them too: all move together. Computed where the crops
+    are; what was drawn stays on the CPU, so that nothing waits for a GPU.
     """
-    leading = images.shape[1:-2]
+    leading, device = images.shape[1:-2], images.device
     images = images.flatten(1, -3)
-    top, left, height, width = (torch.from_numpy(column) for column in draws.box.T)
+    top, left, height, width = torch.from_numpy(draws.box.T).to(device)
     source = images.shape[-1]
     rows, columns = resampling(top, height, source, size), resampling(left, width, source, size)
     rows = _flipped(rows, draws.flip)
     if draws.flip_columns is not None:
         columns = _flipped(columns, draws.flip_columns)
     views = separable(images, rows, columns).clamp_(0, 1)
-    blurred = np.flatnonzero(draws.sigma)
-    if len(blurred):
-        blur = blurring(torch.from_numpy(draws.sigma[blurred]), size)
+    if draws.sigma.any():
+        blurred = torch.from_numpy(np.flatnonzero(draws.sigma)).to(device)
+        blur = blurring(torch.from_numpy(draws.sigma[draws.sigma != 0]).to(device), size)
         views[blurred] = separable(views[blurred], blur, blur)
-    for index in np.flatnonzero(draws.gamma != 1):
-        views[index] = views[index].pow(float(draws.gamma[index]))
+    if (draws.gamma != 1).any():
+        views = views.pow(torch.from_numpy(draws.gamma).to(views)[:, None, None, None])
     return normalise(views).unflatten(1, leading)
 
 
 def _flipped(weights: Tensor, flip: NDArray[np.bool_]) -> Tensor:
-    return torch.where(torch.from_numpy(flip)[:, None, None], weights.flip(1), weights)
+    return torch.where(torch.from_numpy(flip).to(weights.device)[:, None, None], weights.flip(1), weights)
 
 
 def normalise(views: Tensor, mean: float = MEAN, std: float = STD) -> Tensor:
@@ -86,8 +87,8 @@ def resampling(start: Tensor, length: Tensor, source: int, size: int) -> Tensor:
     """
     start, length = start.double()[:, None, None], length.double()[:, None, None]
     step = length / size
-    centre = start + (torch.arange(size, dtype=torch.double)[:, None] + 0.5) * step
-    pixel = torch.arange(source, dtype=torch.double)
+    centre = start + (torch.arange(size, dtype=torch.double, device=step.device)[:, None] + 0.5) * step
+    pixel = torch.arange(source, dtype=torch.double, device=step.device)
     weights = _cubic((pixel + 0.5 - centre) / step.clamp_min(1))
     weights = weights * ((pixel >= start) & (pixel < start + length))
     return (weights / weights.sum(2, keepdim=True)).float()
@@ -103,11 +104,11 @@ def _cubic(x: Tensor) -> Tensor:
 
 def blurring(sigma: Tensor, size: int) -> Tensor:
     """Return weights (n, size, size) of a Gaussian of ``KERNEL`` pixels, reflected at the borders."""
-    offsets = torch.arange(KERNEL) - KERNEL // 2
+    offsets = torch.arange(KERNEL, device=sigma.device) - KERNEL // 2
     kernel = torch.exp(-0.5 * (offsets / sigma[:, None].double()) ** 2)
     kernel = kernel / kernel.sum(1, keepdim=True)
-    at = (torch.arange(size)[:, None] + offsets).abs()
+    at = (torch.arange(size, device=sigma.device)[:, None] + offsets).abs()
     at = torch.where(at >= size, 2 * (size - 1) - at, at)
-    matrix = torch.zeros(len(sigma), size, size, dtype=torch.double)
+    matrix = torch.zeros(len(sigma), size, size, dtype=torch.double, device=sigma.device)
     matrix.scatter_add_(2, at.expand(len(sigma), -1, -1), kernel[:, None].expand(-1, size, -1))
     return matrix.float()

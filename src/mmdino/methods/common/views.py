@@ -10,7 +10,8 @@ from torch import Tensor
 
 from mmdino.dataset.bank import SliceBank
 from mmdino.dataset.slices import Rule
-from mmdino.methods.common.augment import Draws, render
+from mmdino.methods.common.augment import Draws
+from mmdino.methods.common.batch import Unrendered
 from mmdino.methods.common.draws import Drawn, stream
 from mmdino.tables import SEQUENCES
 
@@ -71,18 +72,23 @@ def read_slices(bank: SliceBank, turns: Sequence[Drawn], sequences: Sequence[str
     )
 
 
-def make_views(
-    slices: Patches, turns: Sequence[Drawn], view: View, seed: int, gammas: NDArray[np.float64] | None = None
-) -> Tensor:
-    """Return one view of each patient (B, S, size, size), normalised.
+def draw_views(
+    slices: Patches, turns: Sequence[Drawn], kinds: Sequence[View], seed: int, gammas: NDArray[np.float64] | None = None
+) -> Unrendered:
+    """Draw a view of each kind of each patient.
 
     Args:
         slices: from which the views are cut.
         turns: whose they are.
-        view: which kind.
+        kinds: all of one size.
         seed: of the run.
         gammas: exponents (B,) of a view that is bent; None: each is drawn.
     """
+    draws = tuple(_draws(slices, turns, view, seed, gammas) for view in kinds)
+    return Unrendered(slices.images, draws, kinds[0].size if kinds else 0)
+
+
+def _draws(slices: Patches, turns: Sequence[Drawn], view: View, seed: int, gammas: NDArray[np.float64] | None) -> Draws:
     drawn = [
         _draw(tumour, stream(seed, "view", view.name, turn.epoch, turn.subject), view)
         for tumour, turn in zip(slices.tumour, turns)
@@ -91,10 +97,8 @@ def make_views(
     if view.gamma and gammas is not None:
         gamma = gammas
     if view.flip == "released":
-        draws = Draws(box, np.zeros_like(flip), sigma, gamma, flip_columns=flip)
-    else:
-        draws = Draws(box, flip & (slices.axis != SAGITTAL), sigma, gamma)
-    return render(slices.images, draws, view.size)
+        return Draws(box, np.zeros_like(flip), sigma, gamma, flip_columns=flip)
+    return Draws(box, flip & (slices.axis != SAGITTAL), sigma, gamma)
 
 
 def _draw(

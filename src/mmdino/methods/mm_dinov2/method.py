@@ -2,17 +2,17 @@
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdino.errors import UserError
 from mmdino.methods.base import Run
+from mmdino.methods.common.batch import Unrendered
 from mmdino.methods.common.draws import Drawn, Sampler, stream
 from mmdino.methods.common.network import HeadedViT, ViTEncoder, exported, read_backbone, starting_backbone
 from mmdino.methods.common.processes import share
 from mmdino.methods.common.schedules import Cosine, Linear
 from mmdino.methods.common.trained import TrainedViT, class_weight
-from mmdino.methods.common.views import Patches, View, make_views, read_slices
+from mmdino.methods.common.views import Patches, draw_views, read_slices
 from mmdino.methods.mm_dinov2.masking import block_masks, combine, hidden_sequences
 from mmdino.methods.mm_dinov2.model import Batch, StudentTeacher
 from mmdino.methods.mm_dinov2.settings import Settings
@@ -35,7 +35,7 @@ class MMDinoV2(TrainedViT):
         self.ema = Cosine(s.ema, s.ema_end, s.steps)
         self.teacher_temperature = Linear(s.teacher_temperature, s.teacher_temperature_end, s.teacher_temperature_steps)
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> Batch[Unrendered]:
         """Draw patients, a slice of each, its views and their masks."""
         s, seed = self.settings, self.run.seed
         turns = self.sampler(step)
@@ -52,18 +52,12 @@ class MMDinoV2(TrainedViT):
         subjects = [turn.subject for turn in turns]
         return Batch(
             subjects,
-            self._views(slices, turns, global_views(s), None if gammas is None else gammas[mine]),
-            self._views(slices, turns, local_views(s)),
+            draw_views(slices, turns, global_views(s), seed, None if gammas is None else gammas[mine]),
+            draw_views(slices, turns, local_views(s), seed),
             masks,
             torch.from_numpy(~slices.present),
             torch.from_numpy(self.run.patients.targets(subjects)),
         )
-
-    def _views(
-        self, slices: Patches, turns: list[Drawn], kinds: list[View], gammas: NDArray[np.float64] | None = None
-    ) -> Tensor:
-        views = [make_views(slices, turns, kind, self.run.seed, gammas) for kind in kinds]
-        return torch.cat(views) if views else torch.empty(0)
 
     def schedule(self, step: int) -> dict[str, float]:
         """Set the rates of ``step``, and whether the backbone learns."""
@@ -74,7 +68,7 @@ class MMDinoV2(TrainedViT):
         """Return the last layer's rate: 0 at first, so that the prototypes stay while the network finds its feet."""
         return 0.0 if step < self.settings.freeze_last_layer_steps else lr
 
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def losses(self, batch: Batch[Tensor], step: int) -> dict[str, Tensor]:
         """Return ``loss`` and its parts."""
         return self.network.losses(batch, self.teacher_temperature(step))
 

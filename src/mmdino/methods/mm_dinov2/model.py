@@ -2,10 +2,12 @@
 
 import copy
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from mmdino.methods.common.batch import Unrendered
 from mmdino.methods.common.network import HeadedViT
 from mmdino.methods.common.optimise import batch_class_weights
 from mmdino.methods.common.processes import gather
@@ -17,10 +19,12 @@ from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.models.layers import DropPath
 from mmdino.tables import CLASSES
 
+Views = TypeVar("Views", Unrendered, Tensor)
+
 
 @dataclass(frozen=True)
-class Batch:
-    """What one step sees of B patients and S sequences.
+class Batch(Generic[Views]):
+    """What one step sees of B patients and S sequences, its views drawn or rendered.
 
     One of several processes holds its share of them alone.
 
@@ -34,8 +38,8 @@ class Batch:
     """
 
     subjects: list[str]
-    global_crops: Tensor
-    local_crops: Tensor
+    global_crops: Views
+    local_crops: Views
     masks: Masks
     absent: Tensor
     labels: Tensor
@@ -70,7 +74,7 @@ class StudentTeacher(nn.Module):
             return SinkhornKnopp()
         return Centring(settings.prototypes, settings.centre_momentum)
 
-    def losses(self, batch: Batch, teacher_temperature: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch[Tensor], teacher_temperature: float) -> dict[str, Tensor]:
         """Return the weighted sum ``loss``, its parts before weighting, and what tells whether the teacher is alive.
 
         Calling this moves the centres, as an iteration of the method does.

@@ -13,7 +13,7 @@ from mmdino.methods.base import Run, Trainable, restore
 from mmdino.methods.common.draws import Drawn, Sampler, stream
 from mmdino.methods.common.optimise import adamw, set_rates, training_class_weights
 from mmdino.methods.common.schedules import Cosine
-from mmdino.methods.common.views import View, make_views, read_slices
+from mmdino.methods.common.views import View, draw_views, read_slices
 from mmdino.methods.supervised_cnn.network import CNNEncoder, SequenceCNN, new_network
 from mmdino.methods.supervised_cnn.settings import CNNSettings
 from mmdino.tables import SEQUENCES
@@ -24,7 +24,7 @@ class Batch:
     """Views (B, 4, …) of named patients, the sequences that are shown (B, 4) bool, and classes (B,)."""
 
     subjects: list[str]
-    views: Tensor
+    views: Any
     shown: Tensor
     labels: Tensor
 
@@ -65,7 +65,7 @@ class SupervisedCNN(Trainable):
     def draw(self, turns: Sequence[Drawn], view: View, dropout: float) -> Batch:
         """Return a view of each patient, and which sequences are shown; an unlabelled patient's class is −1."""
         slices = read_slices(self.run.patients.bank, turns, SEQUENCES, self.run.seed)
-        views = make_views(slices, turns, view, self.run.seed)
+        views = draw_views(slices, turns, [view], self.run.seed)
         shown = keep_sequences(slices.present, turns, dropout, self.run.seed, view.name)
         subjects = [turn.subject for turn in turns]
         labels = torch.from_numpy(self.run.patients.targets(subjects))

@@ -1,6 +1,7 @@
 """The network of MM-DINOv2 trained with labels only: cross-entropy on the CLS token of one augmented crop a patient."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from mmdino.methods.base import Run
+from mmdino.methods.common.batch import Unrendered
 from mmdino.methods.common.draws import Sampler, stream
 from mmdino.methods.common.network import (
     HeadedViT,
@@ -21,17 +23,19 @@ from mmdino.methods.common.optimise import batch_class_weights
 from mmdino.methods.common.processes import gather, share
 from mmdino.methods.common.rank import effective_rank
 from mmdino.methods.common.trained import TrainedViT, class_weight
-from mmdino.methods.common.views import View, make_views, read_slices
+from mmdino.methods.common.views import View, draw_views, read_slices
 from mmdino.methods.supervised_vit.settings import Settings
 from mmdino.tables import CLASSES
 
+Views = TypeVar("Views", Unrendered, Tensor)
+
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Generic[Views]):
     """Crops (B, S, H, H), the sequences hidden or absent (B, S) bool, and labels (B,) of named patients."""
 
     subjects: list[str]
-    crops: Tensor
+    crops: Views
     hidden: Tensor
     labels: Tensor
 
@@ -51,7 +55,7 @@ class SupervisedViT(TrainedViT):
         super().__init__(run, self.network, sampler)
         self.view = View("global 1", s.global_size, s.global_scale, 0.5, gamma=True, crops=s.crops, flip=s.flip)
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> Batch[Unrendered]:
         """Draw labelled patients, a slice and a view of each, and which sequences to hide."""
         s, seed = self.settings, self.run.seed
         turns = self.sampler(step)
@@ -66,12 +70,12 @@ class SupervisedViT(TrainedViT):
         )
         return Batch(
             subjects,
-            make_views(slices, turns, self.view, seed),
+            draw_views(slices, turns, [self.view], seed),
             torch.from_numpy(hidden | ~slices.present),
             torch.from_numpy(self.run.patients.targets(subjects)),
         )
 
-    def losses(self, batch: Batch, step: int) -> dict[str, Tensor]:
+    def losses(self, batch: Batch[Tensor], step: int) -> dict[str, Tensor]:
         """Return the cross-entropy, weighted by class and divided by the weights' sum, and the features' rank."""
         s = self.settings
         masks = token_masks(batch.hidden, batch.crops, s) if batch.hidden.any() else None

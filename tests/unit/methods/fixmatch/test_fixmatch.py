@@ -6,6 +6,7 @@ import torch
 
 from factories import tiny_study
 from mmdino.methods.base import Run, method
+from mmdino.methods.common.batch import rendered
 from mmdino.methods.fixmatch.settings import Settings
 from mmdino.tables import SEQUENCES
 from mmdino.training.fit import fit
@@ -32,7 +33,7 @@ def test_it_learns_the_planted_signal_from_few_labels(run):
 
 def test_both_views_show_the_same_patients_and_no_label_of_an_unlabelled_one(run):
     trainable = method("fixmatch").build(run)
-    drawn = [trainable.batch(step) for step in range(4)]
+    drawn = [rendered(trainable.batch(step)) for step in range(4)]
     for batch in drawn:
         assert batch.weak.subjects == batch.strong.subjects
         assert len(batch.weak.subjects) == 2 * len(batch.labelled.subjects) == 12
@@ -46,7 +47,7 @@ def test_only_sure_answers_teach(run):
     def losses(threshold):
         settings = SETTINGS.model_copy(update={"threshold": threshold})
         trainable = method("fixmatch").build(dataclasses.replace(run, settings=settings))
-        return trainable.losses(trainable.batch(0), 0)
+        return trainable.losses(rendered(trainable.batch(0)), 0)
 
     never, always = losses(0.999), losses(0.0)
     assert never["sure"] == never["unsupervised"] == 0

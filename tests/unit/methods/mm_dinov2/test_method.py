@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from mmdino.errors import UserError
 from mmdino.methods.base import Run
+from mmdino.methods.common.batch import rendered
 from mmdino.methods.common.draws import Drawn
 from mmdino.methods.common.views import Patches
 from mmdino.methods.mm_dinov2.masking import block_masks, combine, hidden_sequences
@@ -87,12 +88,12 @@ def test_pixels_of_an_absent_sequence_have_no_influence_on_anything(tiny_patient
 def test_a_batch_is_a_function_of_seed_and_step(tiny_patients, tmp_path):
     first, second = (make(tiny_patients, tmp_path) for _ in range(2))
     second.batch(0)  # what was asked before must not matter
-    ours, theirs = first.batch(5), second.batch(5)
+    ours, theirs = rendered(first.batch(5)), rendered(second.batch(5))
     assert ours.subjects == theirs.subjects
     assert torch.equal(ours.global_crops, theirs.global_crops)
     assert torch.equal(ours.local_crops, theirs.local_crops)
     assert torch.equal(ours.masks.student, theirs.masks.student)
-    other = build(Run(first.settings, 1, tmp_path, tiny_patients)).batch(5)
+    other = rendered(build(Run(first.settings, 1, tmp_path, tiny_patients)).batch(5))
     assert other.subjects != ours.subjects
 
 
@@ -100,7 +101,7 @@ def test_only_training_patients_are_drawn_and_labels_are_those_that_training_may
     method = make(tiny_patients, tmp_path)
     train = set(tiny_patients.select("train"))
     for step in range(6):
-        batch = method.batch(step)
+        batch = rendered(method.batch(step))
         assert set(batch.subjects) <= train
         np.testing.assert_array_equal(batch.labels, tiny_patients.targets(batch.subjects))
 
@@ -114,7 +115,7 @@ def test_the_backbone_and_the_last_layer_wait(tiny_patients, tmp_path):
         method.schedule(number)
         method.network.train()
         method.optimizer.zero_grad()
-        method.losses(method.batch(number), number)["loss"].backward()
+        method.losses(rendered(method.batch(number)), number)["loss"].backward()
         method.clip()
         method.optimizer.step()
         method.after_step(number)
@@ -182,7 +183,7 @@ def test_patch_tokens_may_have_a_head_of_their_own(tiny_patients, tmp_path):
     slices = tiny_patients.evaluation_slices(tiny_patients.select("val"))
     read = load(Run(method.settings, 0, tmp_path, tiny_patients)).probabilities(slices, SEQUENCES)
     np.testing.assert_array_equal(read, method.encoder().probabilities(slices, SEQUENCES))
-    batch = method.batch(0)
+    batch = rendered(method.batch(0))
     model = method.network
     model.losses(batch, 0.05)["ibot"].backward()
     assert model.student.head.mlp[0].weight.grad is None

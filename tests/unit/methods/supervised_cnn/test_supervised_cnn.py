@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from mmdino.errors import UserError
 from mmdino.methods.base import Run, method
+from mmdino.methods.common.batch import rendered
 from mmdino.methods.common.draws import Drawn
 from mmdino.methods.supervised_cnn.method import keep_sequences
 from mmdino.methods.supervised_cnn.settings import Settings
@@ -24,7 +25,7 @@ def _train(run):
     losses = []
     for step in range(trainable.steps):
         trainable.schedule(step)
-        values = trainable.losses(trainable.batch(step), step)
+        values = trainable.losses(rendered(trainable.batch(step)), step)
         trainable.optimizer.zero_grad()
         values["loss"].backward()
         trainable.optimizer.step()
@@ -62,7 +63,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(trained, run):
     for name, value in trained[0].network.state_dict().items():
         assert torch.equal(value, again.network.state_dict()[name]), name
     other = method("supervised-cnn").build(dataclasses.replace(run, seed=1))
-    assert not torch.equal(other.batch(0).views, again.batch(0).views)
+    assert not torch.equal(rendered(other.batch(0)).views, rendered(again.batch(0)).views)
 
 
 def test_a_batch_depends_on_the_step_alone(run):
@@ -70,7 +71,7 @@ def test_a_batch_depends_on_the_step_alone(run):
     first.batch(3)
     torch.rand(5)
     for step in (7, 0):
-        one, other = first.batch(step), second.batch(step)
+        one, other = rendered(first.batch(step)), rendered(second.batch(step))
         assert one.subjects == other.subjects
         assert torch.equal(one.views, other.views)
         assert torch.equal(one.labels, other.labels)

@@ -9,6 +9,7 @@ from mmdino.config import Volumes
 from mmdino.errors import UserError
 from mmdino.evaluation.predict import predict
 from mmdino.methods.base import Run, method
+from mmdino.methods.common.batch import rendered
 from mmdino.methods.supervised_cnn_3d.settings import Settings
 from mmdino.tables import SEQUENCES, sequence_set
 from mmdino.training.fit import fit
@@ -44,7 +45,7 @@ def test_it_learns_the_planted_signal(run, encoder):
 
 def test_all_planes_of_a_batch_move_together(run):
     trainable = method("supervised-cnn-3d").build(run)
-    batch = trainable.batch(0)
+    batch = rendered(trainable.batch(0))
     assert batch.views.shape == (12, 4, 3, 32, 32)
     smooth = torch.nn.functional.avg_pool2d(batch.views.flatten(1, 2), 5).unflatten(1, (4, 3))  # less of the noise
     for views in smooth[:, SEQUENCES.index("t1c")]:  # the tumour is a cylinder
