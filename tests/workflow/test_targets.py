@@ -155,6 +155,11 @@ def test_groups_are_targets(clone):
     assert planned(clone, "preprocess") == {}
 
 
+def test_what_is_asked_for_beside_the_report_is_in_it(clone):
+    both = {name: 2 * jobs for name, jobs in ONE_RUN.items()} | READ
+    assert planned(clone, "all", "baselines") == {**both, "baselines": 1}
+
+
 def test_every_target_is_listed_with_a_sentence(clone):
     code, output = snakemake(clone, "help-targets")
     assert code == 0

@@ -69,9 +69,17 @@ def runs_of(experiments, file):
 
 
 def metrics_at_hand(wildcards):
-    """Return the metrics of every default run, and of those runs on request that are there."""
-    more = runs_of([name for name in EXPERIMENTS if name not in LOADED.default], "metrics.json")
-    return runs_of(LOADED.default, "metrics.json") + [path for path in more if Path(path).exists()]
+    """Return the metrics of every default run, and of those runs on request that are there or asked for with it."""
+    more = [name for name in EXPERIMENTS if name not in LOADED.default]
+    asked = runs_of([name for name in more if name in requested()], "metrics.json")
+    there = [path for path in runs_of(more, "metrics.json") if Path(path).exists()]
+    return runs_of(LOADED.default, "metrics.json") + sorted({*asked, *there})
+
+
+def requested():
+    """Return the experiments that the command line's targets name, each for itself or with its group."""
+    members = {**TARGETS, **{f"{group}s": names for group, names in GROUPS.items()}}
+    return {name for target in workflow.dag_settings.targets for name in members.get(target, [])}
 
 
 def shown_as(name):

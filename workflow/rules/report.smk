@@ -64,7 +64,7 @@ rule insight:
         ' > "{log}" 2>&1'
 
 
-# Of the default arms, and of those on request that have been run.
+# Of the default arms, and of those on request that have been run or are named beside it (`snakemake all ablations`).
 rule statistics:
     input:
         metrics=metrics_at_hand,
