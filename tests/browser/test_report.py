@@ -1,5 +1,6 @@
 """The report in a real browser: headless Chromium, as Debian packs it."""
 
+import re
 from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -179,6 +180,54 @@ def test_a_point_of_a_curve_says_its_value(browser, address):
     tip = figure.find_element(By.CLASS_NAME, "tip").text
     assert "of 4 sequences" in tip
     assert "MCC ." in tip
+
+
+@pytest.fixture
+def chart(browser, address):
+    resize(browser, 1300)
+    browser.get(address)
+    fold = browser.find_element(By.CSS_SELECTOR, "#figure-by-count .chart")
+    browser.execute_script("arguments[0].scrollIntoView()", fold)
+    fold.find_element(By.TAG_NAME, "summary").click()
+    WebDriverWait(browser, 20).until(lambda _: fold.find_elements(By.CSS_SELECTOR, ".mark-symbol path"))
+    return fold
+
+
+def spots(chart) -> list[str]:
+    return [
+        point.get_attribute("transform")
+        for point in chart.find_elements(By.CSS_SELECTOR, ".mark-symbol.layer_2_marks path")
+    ]
+
+
+def test_a_chart_says_a_points_values(browser, chart):
+    point = chart.find_elements(By.CSS_SELECTOR, ".mark-symbol.layer_2_marks path")[0]
+    ActionChains(browser).move_to_element(point).perform()
+    tip = WebDriverWait(browser, 5).until(
+        lambda _: browser.find_element(By.CSS_SELECTOR, "#vg-tooltip-element.visible")
+    )
+    assert re.search(r"arm\s+MM-DINOv2.*value\s+0\.\d{3}.*from\s+0\.\d{3}.*to\s+0\.\d{3}", tip.text, flags=re.DOTALL)
+
+
+def test_another_protocol_and_an_arm_are_chosen_by_the_keyboard(browser, chart):
+    arm, protocol = (Select(choice) for choice in chart.find_elements(By.TAG_NAME, "select"))
+    before = spots(chart)
+    protocol._el.send_keys("refit")
+    WebDriverWait(browser, 5).until(lambda _: spots(chart) != before)
+    arm._el.send_keys("Radiomics")
+    faint = ".mark-symbol.layer_2_marks path[opacity='0.08'], .mark-symbol.layer_2_marks path[fill-opacity='0.08']"
+    WebDriverWait(browser, 5).until(lambda _: 0 < len(chart.find_elements(By.CSS_SELECTOR, faint)) < len(spots(chart)))
+    assert browser.get_log("browser") == []
+
+
+def test_the_wheel_zooms_a_chart_with_shift_alone(browser, chart):
+    before, where = spots(chart), chart.find_element(By.TAG_NAME, "svg")
+    origin = ScrollOrigin.from_element(where)
+    ActionChains(browser).scroll_from_origin(origin, 0, 60).perform()
+    assert spots(chart) == before
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", where)
+    ActionChains(browser).key_down(Keys.SHIFT).scroll_from_origin(origin, 0, -60).key_up(Keys.SHIFT).perform()
+    WebDriverWait(browser, 5).until(lambda _: spots(chart) != before)
 
 
 def pixels(browser, sequence: str) -> list[int]:

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 
 from mmdino.forked import forked
 from mmdino.insight.record import Insight
+from mmdino.reporting import charts
 from mmdino.reporting.captions import CAPTIONS
+from mmdino.reporting.charts import Chart
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.figures import calibration, confusion, style, training
 from mmdino.reporting.figures.by_count import by_count
@@ -35,7 +37,17 @@ from mmdino.reporting.svg import POINT, inline
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure on the page; ``pdf``: whether there is one for print; ``points``: whether some say what they are."""
+    """A figure on the page.
+
+    Attributes:
+        svg: as the page holds it.
+        name: of its files.
+        caption: below it.
+        source: file of its numbers.
+        pdf: whether there is one for print.
+        points: whether some of its points say what they are.
+        chart: the same estimates as a chart that is asked, where there is one.
+    """
 
     svg: Markup
     name: str
@@ -43,15 +55,20 @@ class Drawn:
     source: str
     pdf: bool
     points: bool
+    chart: Chart | None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a figure is drawn (None where there are no numbers), what is said below it, and where its numbers lie."""
+    """How a figure is drawn (None where there are no numbers), what is said below it, and where its numbers lie.
+
+    ``chart`` returns the same as a chart that is asked.
+    """
 
     draw: Callable[[], Figure | None]
     caption: str
     source: str
+    chart: Callable[[], Chart | None] = lambda: None
 
 
 ATTENDED = (
@@ -74,6 +91,7 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: external_mcc(data, main.of(found.main), "External test, all four sequences"),
             CAPTIONS["external-mcc"] + main.said,
             "tables/main.tsv",
+            lambda: charts.by_measure(data, main.of(found.main)),
         ),
         "ablations": Plan(
             lambda: forest(data, ablations.of(found.ablations), "Ablations: external test"),
@@ -84,6 +102,7 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: fraction_curves(data, [*found.main, *found.ablations]),
             CAPTIONS["fractions"],
             "tables/ablations.tsv",
+            lambda: charts.fractions(data, [*found.main, *found.ablations]),
         ),
         "missing-sequences": Plan(
             lambda: heat_map(data, rows.of(found.missing)),
@@ -94,16 +113,19 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: by_count(data, curves.of(found.by_count)),
             CAPTIONS["by-count"] + curves.said,
             "tables/missing-sequences.tsv",
+            lambda: charts.by_count(data, curves.of(found.by_count)),
         ),
         "one-missing": Plan(
             lambda: one_missing(data, curves.of(found.missing)),
             CAPTIONS["one-missing"] + curves.said,
             "tables/missing-sequences.tsv",
+            lambda: charts.one_missing(data, curves.of(found.missing)),
         ),
         "random-missing": Plan(
             lambda: random_missing(data, curves.of(found.random)),
             CAPTIONS["random-missing"] + curves.said,
             "tables/random-missing.tsv",
+            lambda: charts.random_missing(data, curves.of(found.random)),
         ),
         "confusion": Plan(
             lambda: confusion_matrices(data),
@@ -114,6 +136,7 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: mcc_by_cost(data, main.of(found.main)),
             CAPTIONS["cost"] + main.said,
             "tables/cost.tsv",
+            lambda: charts.by_cost(data, main.of(found.main)),
         ),
         "groups": Plan(
             lambda: mcc_by_group(data, curves.of(found.groups)),
@@ -256,5 +279,5 @@ def drawn(data: StudyFiles, found: Statistics) -> dict[str, Drawn]:
         path = data.out / "figures" / f"{name}.svg"
         if path.exists():
             svg, pdf = inline(path, plan.caption), path.with_suffix(".pdf").exists()
-            shown[name] = Drawn(svg, name, plan.caption, plan.source, pdf, POINT in svg)
+            shown[name] = Drawn(svg, name, plan.caption, plan.source, pdf, POINT in svg, plan.chart())
     return shown

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from mmdino.config.study import LoadedStudy
 from mmdino.files import write_text
 from mmdino.reporting import pictures, viewer
 from mmdino.reporting.data import StudyFiles, gather
-from mmdino.reporting.drawing import drawn, sources, write_figures
+from mmdino.reporting.drawing import Drawn, drawn, sources, write_figures
 from mmdino.reporting.error_tables import calibration_table, group_table, mistake_table, selective_table, site_table
 from mmdino.reporting.figures import style
 from mmdino.reporting.flow import flow_table
@@ -36,6 +37,7 @@ from mmdino.reporting.tables import Table
 from mmdino.reporting.text import SHOWN
 
 TEMPLATES = Path(__file__).parent / "templates"
+VEGA = Path(__file__).parents[1] / "assets/vega/vega.js"
 
 
 def build_report(study: LoadedStudy, results: Path, out: Path | None = None) -> Path:
@@ -104,6 +106,7 @@ def write_page(data: StudyFiles, found: Statistics, tables: list[Table] | None =
 
 
 def _content(data: StudyFiles, found: Statistics, tables: list[Table]) -> dict[str, Any]:
+    figures = drawn(data, found)
     shown, all_pictures = pictures.sample(data)
     viewed, viewer_problems = viewer.sample(data)
     return {
@@ -113,7 +116,8 @@ def _content(data: StudyFiles, found: Statistics, tables: list[Table]) -> dict[s
         "titled": data.titled,
         "claims": found.claims,
         "tables": {table.name: table for table in tables},
-        "figures": drawn(data, found),
+        "figures": figures,
+        "scripts": _scripts(figures.values()),
         "colours": {name: mark.colour for name, mark in style.marks(data).items()},
         "pictures": shown,
         "all_pictures": all_pictures,
@@ -167,12 +171,21 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    script = _joined("page.js", "points.js", "viewer.js")
-    environment.globals["script"] = Markup(script)
-    environment.globals["script_hash"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals["style"] = Markup(_joined("page.css", "viewer.css", "data.css"))
     environment.filters["code"] = _code
     return environment
+
+
+def _scripts(figures: Iterable[Drawn]) -> list[dict[str, Markup]]:
+    """Return the page's scripts with the hashes by which alone it lets them run: Vega's where a chart needs it, and ours."""
+    texts = [_joined("page.js", "points.js", "charts.js", "viewer.js")]
+    if any(figure.chart for figure in figures):
+        texts.insert(0, VEGA.read_text(encoding="utf-8"))
+    return [{"text": Markup(text), "hash": Markup(_hash(text))} for text in texts]
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _joined(*names: str) -> str:
