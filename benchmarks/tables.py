@@ -3,7 +3,7 @@
     python benchmarks/tables.py
 
 Writes the seven cohorts of ``tests/cohorts/trees.py`` in the authors' numbers (3,570 patients, tiny files) into a temporary
-folder, and reads them by ``config/studies/paper.yaml``. Brains are smooth noise with what many share, a patient the other's copy
+folder, prints what ``mmdino cohorts check`` says of them, and reads them by ``config/studies/paper.yaml``. Brains are smooth noise with what many share, a patient the other's copy
 76 times: the audit takes its time for their number, not for what they show (on phantoms: ``leakage.py``).
 """
 
@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from cohorts.trees import TREES  # noqa: E402
 from factories import as_preprocessed  # noqa: E402
 from mmdino.cohorts import build_manifest  # noqa: E402
+from mmdino.cohorts.common.check import check_folders  # noqa: E402
 from mmdino.config import load_study  # noqa: E402
 from mmdino.dataset.splits import make_splits  # noqa: E402
 from mmdino.leakage.audit import audit  # noqa: E402
@@ -44,6 +45,7 @@ def main() -> None:
         root, seconds = Path(folder), {}
         for name in study.cohorts:
             TREES[name](root / name, WRITTEN[name], 0)
+        print(*check_folders([root / name for name in study.cohorts]), sep="\n\n")
         started = time.process_time()
         manifests = pd.concat(
             [build_manifest(name, cohort, root / name, study.labels) for name, cohort in study.cohorts.items()]
