@@ -3,8 +3,9 @@
     python benchmarks/tables.py
 
 Writes the seven cohorts of ``tests/cohorts/trees.py`` in the authors' numbers (3,570 patients, tiny files) into a temporary
-folder, prints what ``mmdino cohorts check`` says of them, and reads them by ``config/studies/paper.yaml``. Brains are smooth noise with what many share, a patient the other's copy
-76 times: the audit takes its time for their number, not for what they show (on phantoms: ``leakage.py``).
+folder, prints what ``mmdino cohorts check`` says of them, and reads them by ``config/studies/paper.yaml``. Brains are smooth
+noise with what many share, a patient the other's copy 76 times: the audit takes its time for their number, not for what they
+show (on phantoms: ``leakage.py``).
 """
 
 import json
