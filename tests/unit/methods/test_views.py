@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,6 +94,14 @@ def test_views_are_rendered_where_the_slices_are_and_nothing_waits_for_a_gpu(tin
         on_gpu = replace(drawn, images=pretended.from_tensor(drawn.images).to("cuda")).render()
     assert on_gpu.device.type == "cuda"
     assert on_gpu.shape == (8, 4, VIEW.size, VIEW.size)
+
+
+@pytest.mark.parametrize("flip", ["mended", "released"])
+def test_kinds_of_views_are_the_same_together_and_one_after_the_other(tiny_patients, flip):
+    turns = [Drawn(subject, 0) for subject in tiny_patients.select("train")[:4]]
+    kinds = [replace(VIEW, flip=flip), View("local 1", 42, (0.2, 0.5), blur=0.5, flip=flip)]
+    drawn = draw_views(read_slices(tiny_patients.bank, turns, SEQUENCES, 0), turns, kinds, 0)
+    assert torch.equal(drawn.together(), drawn.render())
 
 
 def test_blur_is_a_gaussian_reflected_at_the_borders():

@@ -4,6 +4,7 @@ A resize (bicubic, antialiased), a flip and a blur are all linear and separable,
 few batched matrix products instead of n · S calls.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,18 @@ class Draws:
     flip_columns: NDArray[np.bool_] | None = None
 
     @classmethod
+    def joined(cls, parts: Sequence["Draws"]) -> "Draws":
+        """Return what was drawn for the views of several kinds, one kind after the other."""
+        columns = [part.flip_columns for part in parts if part.flip_columns is not None]
+        return cls(
+            np.concatenate([part.box for part in parts]),
+            np.concatenate([part.flip for part in parts]),
+            np.concatenate([part.sigma for part in parts]),
+            np.concatenate([part.gamma for part in parts]),
+            np.concatenate(columns) if columns else None,
+        )
+
+    @classmethod
     def whole(cls, count: int, source: int) -> "Draws":
         """Return the whole crop, unaltered: the evaluation view."""
         box = np.tile(np.array([0, 0, source, source]), (count, 1))
@@ -60,7 +73,9 @@ def render(images: Tensor, draws: Draws, size: int) -> Tensor:
         blur = blurring(torch.from_numpy(draws.sigma[draws.sigma != 0]).to(device), size)
         views[blurred] = separable(views[blurred], blur, blur)
     if (draws.gamma != 1).any():
-        views = views.pow(torch.from_numpy(draws.gamma).to(views)[:, None, None, None])
+        bent = torch.from_numpy(np.flatnonzero(draws.gamma != 1)).to(device)
+        gamma = torch.from_numpy(draws.gamma[draws.gamma != 1]).to(views)
+        views[bent] = views[bent].pow(gamma[:, None, None, None])
     return normalise(views).unflatten(1, leading)
 
 

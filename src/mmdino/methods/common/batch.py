@@ -27,9 +27,20 @@ class Unrendered:
     size: int
 
     def render(self) -> Tensor:
-        """Return the views (kinds · B, S, …, size, size), normalised, where the images are: one kind after the other."""
-        views = [render(self.images, draws, self.size) for draws in self.draws]
-        return torch.cat(views) if views else self.images.new_empty(0)
+        """Return the views (kinds · B, S, …, size, size), normalised, where the images are: one kind after the other.
+
+        A GPU makes all kinds at once, with few large kernels; on a CPU one kind at a time stays in its cache, and takes
+        half the time. The views are the same.
+        """
+        if not self.draws:
+            return self.images.new_empty(0)
+        if self.images.is_cuda:
+            return self.together()
+        return torch.cat([render(self.images, draws, self.size) for draws in self.draws])
+
+    def together(self) -> Tensor:
+        """Return the same, all kinds at once."""
+        return render(torch.cat([self.images] * len(self.draws)), Draws.joined(self.draws), self.size)
 
 
 def rendered(batch: Any) -> Any:
