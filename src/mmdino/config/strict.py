@@ -17,6 +17,7 @@ class Strict(BaseModel):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, three times as fast, where PyYAML has it
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
         UserError: the file is missing, cannot be read, is no YAML, or holds something else than a mapping.
     """
     try:
-        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        value = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=SAFE)
     except FileNotFoundError:
         folder = Path(path).parent
         known = [found.stem for found in folder.glob("*.yaml")]
