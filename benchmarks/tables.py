@@ -43,7 +43,9 @@ TWINS = 76  # of the test cohort, who are in BraTS 2021 too
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=1, help="so many times the authors' patients; of more than 1 no audit")
+    parser.add_argument(
+        "--times", type=int, default=1, help="so many times the authors' patients; of more than 1 no audit"
+    )
     times = parser.parse_args().times
     study = load_study(ROOT / "config" / "studies" / "paper.yaml").study
     with tempfile.TemporaryDirectory() as folder:
