@@ -12,6 +12,7 @@ from mmdino.evaluation.compare import Estimate
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import ONE_MISSING, Cell, CountCell, MainRow, RandomCell
 from mmdino.reporting.figures import style
+from mmdino.reporting.figures.cost import costs
 from mmdino.reporting.figures.fractions import SHARES, curves
 from mmdino.reporting.figures.missing import PROTOCOLS
 from mmdino.reporting.results import called
@@ -100,11 +101,9 @@ def fractions(data: StudyFiles, rows: Sequence[MainRow]) -> Chart | None:
 
 def by_cost(data: StudyFiles, rows: Sequence[MainRow]) -> Chart | None:
     """Return MCC by the CPU minutes of training a seed."""
-    values = []
-    for row in rows:
-        seconds = [run.record["cpu_seconds"] for run in data.named(row.arm).runs if run.record.get("cpu_seconds")]
-        if row.mcc and seconds:
-            values.append({**_estimate(data, row.arm, row.mcc), "minutes": sum(seconds) / len(seconds) / 60})
+    values = [
+        {**_estimate(data, arm, mcc), "minutes": seconds / 60} for arm, seconds, mcc in costs(data, rows) if seconds > 0
+    ]
     axis = {
         "field": "minutes",
         "type": "quantitative",

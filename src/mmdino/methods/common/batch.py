@@ -43,6 +43,9 @@ class Unrendered:
         return render(torch.cat([self.images] * len(self.draws)), Draws.joined(self.draws), self.size)
 
 
+Views = TypeVar("Views", Unrendered, Tensor)  # of a batch that is on its way, and of one that has arrived
+
+
 def rendered(batch: Any) -> Any:
     """Return a batch with its views rendered, on the device on which it is."""
     return mapped(batch, Unrendered, Unrendered.render)

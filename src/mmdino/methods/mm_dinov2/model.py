@@ -2,12 +2,12 @@
 
 import copy
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
 import torch
 from torch import Tensor, nn
 
-from mmdino.methods.common.batch import Unrendered
+from mmdino.methods.common.batch import Views
 from mmdino.methods.common.network import HeadedViT
 from mmdino.methods.common.optimise import batch_class_weights
 from mmdino.methods.common.processes import gather
@@ -18,8 +18,6 @@ from mmdino.methods.mm_dinov2.masking import Masks
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.models.layers import DropPath
 from mmdino.tables import CLASSES
-
-Views = TypeVar("Views", Unrendered, Tensor)
 
 
 @dataclass(frozen=True)

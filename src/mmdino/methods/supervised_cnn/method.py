@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mmdino.methods.base import Run, Trainable, restore
+from mmdino.methods.common.batch import Unrendered
 from mmdino.methods.common.draws import Drawn, Sampler, stream
 from mmdino.methods.common.optimise import adamw, set_rates, training_class_weights
 from mmdino.methods.common.schedules import Cosine
@@ -24,7 +25,7 @@ class Batch:
     """Views (B, 4, …) of named patients, the sequences that are shown (B, 4) bool, and classes (B,)."""
 
     subjects: list[str]
-    views: Any
+    views: Unrendered | Tensor
     shown: Tensor
     labels: Tensor
 

@@ -1,7 +1,7 @@
 """The network of MM-DINOv2 trained with labels only: cross-entropy on the CLS token of one augmented crop a patient."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from mmdino.methods.base import Run
-from mmdino.methods.common.batch import Unrendered
+from mmdino.methods.common.batch import Unrendered, Views
 from mmdino.methods.common.draws import Sampler, stream
 from mmdino.methods.common.network import (
     HeadedViT,
@@ -26,8 +26,6 @@ from mmdino.methods.common.trained import TrainedViT, class_weight
 from mmdino.methods.common.views import View, draw_views, read_slices
 from mmdino.methods.supervised_vit.settings import Settings
 from mmdino.tables import CLASSES
-
-Views = TypeVar("Views", Unrendered, Tensor)
 
 
 @dataclass(frozen=True)

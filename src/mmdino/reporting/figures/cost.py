@@ -1,9 +1,12 @@
 """What an arm reaches for what it costs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MultipleLocator, NullLocator
 
+from mmdino.evaluation.compare import Estimate
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow
 from mmdino.reporting.figures import style
@@ -15,11 +18,7 @@ TICKS = (1, 3, 10, 30, 60, 180, 600, 1800, 7200, 21600, 86400, 259200)  # second
 
 def mcc_by_cost(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
     """Draw MCC against the CPU time of training a seed; None where no arm has both."""
-    drawn = []
-    for row in rows:
-        seconds = [run.record["cpu_seconds"] for run in data.named(row.arm).runs if "cpu_seconds" in run.record]
-        if row.mcc and seconds:
-            drawn.append((row.arm, float(np.mean(seconds)), row.mcc))
+    drawn = costs(data, rows)
     if not drawn:
         return None
     marks = style.marks(data)
@@ -46,3 +45,13 @@ def mcc_by_cost(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
     style.legend_below(figure, axes)
     style.headline(figure, data.titled("External test against the cost of training"))
     return figure
+
+
+def costs(data: StudyFiles, rows: Sequence[MainRow]) -> list[tuple[str, float, Estimate]]:
+    """Return, of every arm that has both, the mean CPU seconds of training a seed and its MCC."""
+    found = []
+    for row in rows:
+        seconds = [run.record["cpu_seconds"] for run in data.named(row.arm).runs if "cpu_seconds" in run.record]
+        if row.mcc and seconds:
+            found.append((row.arm, float(np.mean(seconds)), row.mcc))
+    return found
