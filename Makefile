@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 export PYTHON
 
 .PHONY: demo docs test test-slurm test-slurm-brief lint unit bench bench-gpu setup setup-slurm clean help
@@ -34,8 +35,9 @@ lint: .venv/.ready ## ruff, snakefmt, snakemake --lint, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: .venv/.ready ## pytest, a file to a process, the studies first
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+unit: .venv/.ready ## pytest, a file to a process, the studies first; then the guards against a slip in speed
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --benchmark-disable
+	$(ONE_THREAD) $(BIN)/python -m pytest benchmarks/ratios --quick --benchmark-quiet
 
 test-slurm: .venv/.slurm ## the faults of docs/slurm.md on a real SLURM, started on loopback (root, Debian)
 	@bash tests/slurm/all.sh
@@ -51,7 +53,9 @@ docs: .venv/.docs ## build the documentation as a site into build/docs; a broken
 	@touch $@
 
 bench: .venv/.ready ## time our work beside what it replaces (results/bench.json)
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python benchmarks/bench.py
+	@mkdir -p results
+	$(ONE_THREAD) $(BIN)/python -m pytest benchmarks/ratios --timeout 0 --benchmark-quiet --benchmark-json results/bench.part
+	@mv results/bench.part results/bench.json
 
 bench-gpu: .venv/.ready ## train a ViT-B on the GPU at hand: speed, memory, waiting for data (results/bench-gpu.json)
 	$(BIN)/python benchmarks/gpu.py

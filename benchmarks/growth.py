@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from cpu import seconds
 from mmdino.cohorts import build_manifest
 from mmdino.config import Bank, Cohort, Splits, Study
 from mmdino.dataset.bank import SliceBank
@@ -38,7 +39,6 @@ from mmdino.reporting.statistics import estimate
 from mmdino.tables import CLASSES, PREDICTIONS, conform, sequence_set
 from mmdino.training.loop import train
 from patients import COHORT, phantoms, stripped
-from ratio import seconds
 from steps import TINY
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))

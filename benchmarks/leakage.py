@@ -132,18 +132,27 @@ def main(patients: int = 300, of_a_kind: int = 2, seed: int = 0) -> None:
     compared = time.process_time() - started
     score = {(pair.first, pair.second): pair.score for pair in pairs}
     true = np.array([score.pop((number, patients + number), 0.0) for number in range(len(planted))])
-    false, kinds = sorted(score.values(), reverse=True), np.array(planted)
+    false, kinds = sorted(((score, *pair) for pair, score in score.items()), reverse=True), np.array(planted)
     found = {
         "patients and copies": len(stored),
         "planted": len(planted),
         "recall": {kind: [float(np.mean(true[kinds == kind] >= least)) for least in THRESHOLDS] for kind in KINDS},
-        "false pairs": {least: int(np.sum(np.array(false) >= least)) for least in THRESHOLDS},
+        "false pairs": {least: sum(score >= least for score, *_ in false) for least in THRESHOLDS},
         "lowest score": {kind: round(true[kinds == kind].min(), 2) for kind in KINDS},
-        "highest false": np.round(false[:5], 2).tolist(),
+        "highest false": [described(*pair, people, planted) for pair in false[:12]],
         "cpu s": {"making and describing": made, "all pairs": compared},
         "peak GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
     print(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+def described(score: float, first: int, second: int, people: list[Patient], planted: list[str]) -> str:
+    """Say what a pair that is none was: sites tell whether two patients of one site would have been joined."""
+    patients = len(people)
+    one, other = (people[number if number < patients else number - patients] for number in (first, second))
+    copies = [planted[number - patients] for number in (first, second) if number >= patients]
+    told = f"; copies: {', '.join(copies)}" if copies else ""
+    return f"{score:.2f}: {one.subject} ({one.site}) and {other.subject} ({other.site}){told}"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """P7: features of patients under the 15 sets of sequences, beside fifteen passes that each read the volumes again."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from torch import nn
 
+from goals import times_faster
 from mmdino.config import Bank
 from mmdino.dataset import slices
 from mmdino.dataset.bank import AXIAL, SliceBank
@@ -20,39 +21,53 @@ from mmdino.evaluation.subsets import SUBSETS
 from mmdino.methods.common.network import HeadedViT, ViTEncoder, evaluation_views, starting_backbone, token_masks
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.tables import SEQUENCES
-from ratio import Row, compare
-from samples import preprocessed, write_patient
 from steps import SMALL, TINY
+from volumes import preprocessed, write_patient
 
 
-def rows(quick: bool) -> list[Row]:
-    patients, size, rounds = (1, TINY, 1) if quick else (2, SMALL, 2)
-    with tempfile.TemporaryDirectory() as work:
-        folders = [write_patient(Path(work) / f"p{number}", number) for number in range(patients)]
-        build_bank(preprocessed(folders), Bank(axes=[AXIAL]), Path(work) / "bank", progress=False)
-        known = Patients(SliceBank.open([Path(work) / "bank"]), splits(folders))
-        settings = Settings(backbone="random", sequences=list(SEQUENCES), **size)
-        network = HeadedViT(starting_backbone(settings, 0), None).eval()
-        what, reference = "features under 15 sets of sequences", "15 passes over the volumes, the same network"
-        passes = SUBSETS[:2] if quick else SUBSETS
-        goal, scale = ("≥", 5.0), (patients, patients * len(passes) / len(SUBSETS))
-        found = []
-        for extra in ("", ", transformer blocks left out")[: 1 if quick else 2]:
-            if extra:
-                network.backbone.blocks = nn.ModuleList()
-            found.append(
-                compare(
-                    "P7",
-                    what + extra,
-                    reference,
-                    lambda: ours(network, settings, known),
-                    lambda: theirs(network, settings, folders, passes),
-                    goal,
-                    rounds,
-                    scale,
-                )
-            )
-        return found
+@pytest.fixture
+def folders(tmp_path, quick):
+    return [write_patient(tmp_path / f"p{number}", number) for number in range(1 if quick else 2)]
+
+
+@pytest.fixture
+def compared(beside, folders, tmp_path, quick):
+    """Return what times a network's features under all sets."""
+    build_bank(preprocessed(folders), Bank(axes=[AXIAL]), tmp_path / "bank", progress=False)
+    known = Patients(SliceBank.open([tmp_path / "bank"]), splits(folders))
+    passes = SUBSETS[:2] if quick else SUBSETS
+
+    def compare(what: str, network: HeadedViT, settings: Settings) -> None:
+        beside(
+            *("P7", what, "15 passes over the volumes, the same network"),
+            lambda: ours(network, settings, known),
+            lambda: theirs(network, settings, folders, passes),
+            times_faster(5, guard=5),
+            rounds=1 if quick else 2,
+            per=(len(folders), len(folders) * len(passes) / len(SUBSETS)),
+        )
+
+    return compare
+
+
+@pytest.fixture
+def settings(quick):
+    return Settings(backbone="random", sequences=list(SEQUENCES), **(TINY if quick else SMALL))
+
+
+@pytest.fixture
+def network(settings):
+    return HeadedViT(starting_backbone(settings, 0), None).eval()
+
+
+def test_p7_features_under_all_sets(compared, network, settings):
+    compared("features under 15 sets of sequences", network, settings)
+
+
+@pytest.mark.whole
+def test_p7_without_the_transformers_blocks(compared, network, settings):
+    network.backbone.blocks = nn.ModuleList()
+    compared("the same, transformer blocks left out", network, settings)
 
 
 def ours(network: HeadedViT, settings: Settings, patients: Patients) -> np.ndarray:

@@ -6,16 +6,16 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from goals import times_faster
 from mmdino.models.logistic import STRENGTHS, fit_sweep, holdout
-from ratio import Row, compare
 
 SIZE, SMALL = (1162, 768), (300, 64)
 
 
-def rows(quick: bool) -> list[Row]:
+def test_p4_the_sweep(beside, quick):
     features, labels = problem(*(SMALL if quick else SIZE))
 
-    def theirs() -> None:
+    def cold() -> None:
         held = holdout(labels, 0)
         model = LogisticRegression(tol=1e-12, max_iter=10_000)
         with warnings.catch_warnings():
@@ -23,17 +23,13 @@ def rows(quick: bool) -> list[Row]:
             for strength in STRENGTHS:
                 model.set_params(C=strength).fit(features[~held], labels[~held]).predict(features[held])
 
-    return [
-        compare(
-            "P4",
-            f"45-C regression, {features.shape[0]} × {features.shape[1]}",
-            "scikit-learn, cold, tol 1e-12",
-            lambda: fit_sweep(features, labels, 0, standardise=False),
-            theirs,
-            ("≥", 8),
-            3 if quick else 1,
-        )
-    ]
+    beside(
+        *("P4", f"45-C regression, {features.shape[0]} × {features.shape[1]}", "scikit-learn, cold, tol 1e-12"),
+        lambda: fit_sweep(features, labels, 0, standardise=False),
+        cold,
+        times_faster(8, guard=2),
+        rounds=3,
+    )
 
 
 def problem(patients: int, width: int) -> tuple[np.ndarray, np.ndarray]:

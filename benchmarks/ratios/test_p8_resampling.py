@@ -3,14 +3,14 @@
 import numpy as np
 from sklearn.metrics import matthews_corrcoef
 
+from goals import times_faster
 from mmdino.evaluation.bootstrap import resample, resampled_confusion
 from mmdino.evaluation.metrics import mcc
-from ratio import Row, compare
 
 PATIENTS, REPLICATES, ARMS, SAMPLED = 500, 2000, 30, 100
 
 
-def rows(quick: bool) -> list[Row]:
+def test_p8_bootstrap(beside):
     rng = np.random.default_rng(0)
     truth = rng.choice(3, PATIENTS, p=[0.3, 0.45, 0.25])
     answers = [np.where(rng.random(PATIENTS) < 0.7, truth, rng.integers(0, 3, PATIENTS)) for _ in range(ARMS)]
@@ -20,20 +20,11 @@ def rows(quick: bool) -> list[Row]:
         for predicted in answers:
             mcc(resampled_confusion(truth, predicted, weights, 3))
 
-    def theirs() -> None:
+    def in_a_loop() -> None:
         for _ in range(SAMPLED):
             drawn = rng.integers(0, PATIENTS, PATIENTS)
             matthews_corrcoef(truth[drawn], answers[0][drawn])
 
-    return [
-        compare(
-            "P8",
-            "2,000 bootstrap replicates of an arm's MCC, 500 patients",
-            "scikit-learn in a loop (100, scaled)",
-            ours,
-            theirs,
-            ("≥", 50),
-            3 if quick else 5,
-            (ARMS, SAMPLED / REPLICATES),
-        )
-    ]
+    what = "2,000 bootstrap replicates of an arm's MCC, 500 patients"
+    reference, per = "scikit-learn in a loop (100, scaled)", (ARMS, SAMPLED / REPLICATES)
+    beside("P8", what, reference, ours, in_a_loop, times_faster(50, guard=10), per=per)
