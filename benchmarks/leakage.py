@@ -2,21 +2,23 @@
 
 Whole-brain phantoms on 5 mm grids, and among them, for some patients each, one of the copies of ``KINDS``: what one harm
 does alone, what all do together on finer and coarser grids, and a second session. Sites and patients differ as in the
-phantom study. The thresholds of ``config/study.py`` were chosen on seed 0.
+phantom study. The thresholds of ``config/preparation.py`` were chosen on seed 0.
 """
 
 import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from mmdino.config import Leakage
 from mmdino.leakage.descriptor import describe
-from mmdino.leakage.similarity import similar_pairs
+from mmdino.leakage.similarity import Pair, similar_pairs
 from mmdino.nifti import Volume
 from mmdino.phantom.anatomy import ATLAS
 from mmdino.phantom.noise import Grid, SmoothNoise
@@ -24,7 +26,7 @@ from mmdino.phantom.patient import Patient, draw_patient, render
 from mmdino.phantom.sites import SITES
 from mmdino.tables import SEQUENCES
 
-THRESHOLDS = (6.5, 7.0, 7.5, 8.0)
+SETTINGS = Leakage()
 LOW, HIGH = np.array(ATLAS.origin) - 30, np.array(ATLAS.origin) + np.array(ATLAS.shape) + 30
 
 
@@ -128,31 +130,55 @@ def main(patients: int = 300, of_a_kind: int = 2, seed: int = 0) -> None:
     del crops
     made = time.process_time() - started
     started = time.process_time()
-    pairs = similar_pairs(stored, 4)
+    pairs = {(pair.first, pair.second): pair for pair in similar_pairs(stored, 4)}
     compared = time.process_time() - started
-    score = {(pair.first, pair.second): pair.score for pair in pairs}
-    true = np.array([score.pop((number, patients + number), 0.0) for number in range(len(planted))])
-    false, kinds = sorted(((score, *pair) for pair, score in score.items()), reverse=True), np.array(planted)
+    true = [pairs.pop((number, patients + number), None) for number in range(len(planted))]
+    false = sorted(pairs.values(), key=lambda pair: -pair.score)
+    joined = [pair for pair in false if joins(pair)]
     found = {
         "patients and copies": len(stored),
         "planted": len(planted),
-        "recall": {kind: [float(np.mean(true[kinds == kind] >= least)) for least in THRESHOLDS] for kind in KINDS},
-        "false pairs": {least: sum(score >= least for score, *_ in false) for least in THRESHOLDS},
-        "lowest score": {kind: round(true[kinds == kind].min(), 2) for kind in KINDS},
-        "highest false": [described(*pair, people, planted) for pair in false[:12]],
+        "joined": sum(joins(pair) for pair in true),
+        "joined by kind": {kind: rate(joins, true, planted, kind) for kind in KINDS},
+        "joined or to look at, by kind": {kind: rate(alike, true, planted, kind) for kind in KINDS},
+        "false pairs": {"joined": len(joined), "to look at": sum(map(alike, false)) - len(joined)},
+        "false pairs joined": [told(pair, people, planted) for pair in joined],
+        "the most alike": [told(pair, people, planted) for pair in false[:12]],
+        "planted, the least alike": [
+            told(pair, people, planted) for pair in sorted(filter(None, true), key=by_score)[:8]
+        ],
         "cpu s": {"making and describing": made, "all pairs": compared},
         "peak GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
     print(json.dumps(found, indent=1, ensure_ascii=False))
 
 
-def described(score: float, first: int, second: int, people: list[Patient], planted: list[str]) -> str:
-    """Say what a pair that is none was: sites tell whether two patients of one site would have been joined."""
+def joins(pair: Pair | None) -> bool:
+    """Say whether the audit takes the two for one patient."""
+    return alike(pair, SETTINGS.join_from) and pair.everywhere >= SETTINGS.join_everywhere
+
+
+def alike(pair: Pair | None, least: float = SETTINGS.review_from) -> bool:
+    return pair is not None and pair.score >= least
+
+
+def by_score(pair: Pair) -> float:
+    return pair.score
+
+
+def rate(found: Callable, true: list[Pair | None], planted: list[str], kind: str) -> str:
+    of_kind = [found(pair) for pair, what in zip(true, planted) if what == kind]
+    return f"{sum(of_kind)} of {len(of_kind)}"
+
+
+def told(pair: Pair, people: list[Patient], planted: list[str]) -> str:
+    """Say what a pair was: sites tell whether two patients of one site are taken for one."""
     patients = len(people)
-    one, other = (people[number if number < patients else number - patients] for number in (first, second))
-    copies = [planted[number - patients] for number in (first, second) if number >= patients]
-    told = f"; copies: {', '.join(copies)}" if copies else ""
-    return f"{score:.2f}: {one.subject} ({one.site}) and {other.subject} ({other.site}){told}"
+    numbers = (pair.first, pair.second)
+    one, other = (people[number if number < patients else number - patients] for number in numbers)
+    copies = [planted[number - patients] for number in numbers if number >= patients]
+    what = f"; copies: {', '.join(copies)}" if copies else ""
+    return f"{pair.score:.2f}, {pair.everywhere:.3f}: {one.subject} ({one.site}), {other.subject} ({other.site}){what}"
 
 
 if __name__ == "__main__":

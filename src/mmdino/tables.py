@@ -72,8 +72,12 @@ PREPROCESSED = Table(
 LEAKAGE = Table(
     "leakage",
     "two patients who may be one",
-    {**dict.fromkeys(("a_cohort", "a", "b_cohort", "b", "evidence"), str), "score": float, "action": str},
+    {
+        **dict.fromkeys(("a_cohort", "a", "b_cohort", "b", "evidence"), str),
+        **{"score": float, "everywhere": float, "action": str},
+    },
     key=("a_cohort", "a", "b_cohort", "b"),
+    optional=("everywhere",),
 )
 SPLITS = Table(
     "splits",

@@ -45,6 +45,13 @@ class Leakage(Strict):
         gt=0,
         description="Similarity from which two patients are one, in standard deviations above that of strangers.",
     )
+    join_everywhere: float = Field(
+        default=0.23,
+        ge=-1,
+        le=1,
+        description="Correlation that they must have as well where no place of the brain counts for more than the others: "
+        "tumours alike in one place make nobody the same patient.",
+    )
     review_from: float = Field(default=6.5, gt=0, description="Similarity from which a person should look.")
 
 

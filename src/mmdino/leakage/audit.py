@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmdino.config import Leakage
 from mmdino.leakage.fingerprint import Fingerprints
-from mmdino.leakage.similarity import similar_pairs
+from mmdino.leakage.similarity import Pair, similar_pairs
 from mmdino.tables import LEAKAGE, conform
 
 Who = tuple[str, str]  # cohort, subject
@@ -19,10 +19,10 @@ def audit(manifests: pd.DataFrame, fingerprints: Fingerprints, settings: Leakage
 
     ``evidence`` joins with ``+`` what speaks for a pair: crosswalk (the manifests name one patient), file, voxels (of any
     sequence, header ignored), similarity. ``action`` is ``join`` (one patient: counts once, on one side), ``review``
-    (looks alike, but not enough) or ``keep`` (``settings.policy``: nothing is done). ``score`` is the similarity's
-    (``similarity.Pair``), or nothing where they were not found alike.
+    (looks alike, but not enough) or ``keep`` (``settings.policy``: nothing is done). ``score`` and ``everywhere`` are the
+    similarity's (``similarity.Pair``), or nothing where they were not found alike.
     """
-    evidence: dict[tuple[Who, Who], dict[str, float]] = defaultdict(dict)
+    evidence: dict[tuple[Who, Who], dict[str, Pair | None]] = defaultdict(dict)
     usable = manifests[manifests["excluded"] == ""]
     for _, rows in usable[usable["patient"] != ""].groupby("patient"):
         _note(evidence, "crosswalk", sorted(set(zip(rows["cohort"], rows["subject"]))))
@@ -35,12 +35,13 @@ def audit(manifests: pd.DataFrame, fingerprints: Fingerprints, settings: Leakage
         for same in owners.values():
             _note(evidence, kind, sorted(same))
     for pair in similar_pairs(fingerprints.crops, settings.review_from):
-        _note(evidence, "similarity", sorted((people[pair.first], people[pair.second])), pair.score)
+        _note(evidence, "similarity", sorted((people[pair.first], people[pair.second])), pair)
     listed = [
         {
             **{"a_cohort": a[0], "a": a[1], "b_cohort": b[0], "b": b[1]},
             "evidence": "+".join(found),
-            "score": found.get("similarity", float("nan")),
+            "score": alike.score if (alike := found.get("similarity")) else float("nan"),
+            "everywhere": alike.everywhere if alike else float("nan"),
             "action": _action(found, settings),
         }
         for (a, b), found in evidence.items()
@@ -54,14 +55,17 @@ def audit(manifests: pd.DataFrame, fingerprints: Fingerprints, settings: Leakage
     return conform(LEAKAGE, table, "leakage")
 
 
-def _note(evidence: dict, kind: str, people: list[Who], score: float = 1.0) -> None:
+def _note(evidence: dict, kind: str, people: list[Who], pair: Pair | None = None) -> None:
     for a, b in combinations(people, 2):
-        evidence[a, b][kind] = score
+        evidence[a, b][kind] = pair
 
 
-def _action(found: dict[str, float], settings: Leakage) -> str:
-    sure = set(found) != {"similarity"} or found["similarity"] >= settings.join_from
-    return "review" if not sure else "join" if settings.policy == "remove-from-train" else "keep"
+def _action(found: dict[str, Pair | None], settings: Leakage) -> str:
+    alike = found.get("similarity")
+    sure = alike is not None and alike.score >= settings.join_from and alike.everywhere >= settings.join_everywhere
+    if not sure and set(found) == {"similarity"}:
+        return "review"
+    return "join" if settings.policy == "remove-from-train" else "keep"
 
 
 def summary(table: pd.DataFrame) -> Iterable[str]:

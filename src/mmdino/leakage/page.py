@@ -35,7 +35,8 @@ def write_page(pairs: pd.DataFrame, preprocessed: pd.DataFrame, path: Path) -> N
         parts.append(f"The first {MOST} are shown.")
     for pair in waiting.head(MOST).to_dict("records"):
         names = [f"{pair[side + '_cohort']} {pair[side]}" for side in ("a", "b")]
-        parts.append(f"<h2>{html.escape(' · '.join(names))}</h2><p>{pair['evidence']} {pair['score']:.3f}</p>")
+        told = f"{pair['evidence']} {pair['score']:.2f}; correlation everywhere {pair['everywhere']:.2f}"
+        parts.append(f"<h2>{html.escape(' · '.join(names))}</h2><p>{told}</p>")
         try:
             parts.append(_picture([rows[pair[f"{side}_cohort"], pair[side]] for side in ("a", "b")], names))
         except (UserError, KeyError) as error:

@@ -14,6 +14,7 @@ SAMPLE = 400  # brains from which these are learnt
 FEWEST = 40  # brains, below which what is common cannot be told from what is individual
 CANDIDATE = 0.2  # correlation from which a pair is looked at again
 BLOCKS = (4, 4, 4)
+LIGHT = 0.25  # share of the blocks than whose no block weighs more in the agreement everywhere
 CHUNK = 256
 
 
@@ -22,15 +23,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pair:
-    """Two brains by number, first < second; their score; whether one is mirrored.
+    """Two brains by number, first < second; whether one is mirrored; and how alike they are, by two measures.
 
     The score says by how many standard deviations their agreement lies above what each of the two has with all others
     (the mean of both): so a brain of an unusual scanner, which resembles many, needs more to be taken for another.
+    ``everywhere`` is an agreement in which no place counts for more than the others: tumours of one size in one place,
+    and what they push aside, make two patients alike there, and only a brain that is the same agrees everywhere.
     """
 
     first: int
     second: int
     score: float
+    everywhere: float
     mirrored: bool
 
 
@@ -51,9 +55,9 @@ def similar_pairs(crops: NDArray[np.floating], least: float) -> list[Pair]:
     candidates, mean, spread = _candidates(individual)
     pairs = []
     for first, second, mirrored in candidates:
-        value = agreement(individual[first], _mirror(individual[second], mirrored))
+        value, everywhere = agreements(individual[first], _mirror(individual[second], mirrored))
         score = float(np.mean([(value - mean[one]) / spread[one] for one in (first, second)]))
-        pairs.append(Pair(int(brains[first]), int(brains[second]), score, mirrored))
+        pairs.append(Pair(int(brains[first]), int(brains[second]), score, everywhere, mirrored))
     return sorted((pair for pair in pairs if pair.score >= least), key=lambda pair: -pair.score)
 
 
@@ -79,13 +83,22 @@ def individuality(crops: NDArray[np.floating]) -> NDArray[np.float32]:
     return own
 
 
-def agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Return the mean correlation of blocks of two brains, weighted by their energy, over the sequences that both have."""
+def agreements(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the mean correlation of blocks of two brains over the sequences that both have, weighted in two ways.
+
+    By their energy; and by their energy as far as a light block has it (``LIGHT``), so that no place outweighs the others.
+    """
     shared = np.any(a != 0, axis=(1, 2, 3)) & np.any(b != 0, axis=(1, 2, 3))
     a, b = a[shared], b[shared]
     energy_a, energy_b = _blocks(a * a), _blocks(b * b)
+    both = np.sqrt(energy_a * energy_b)
     correlation = _blocks(a * b) / np.sqrt(energy_a * energy_b + 1e-12)
-    return float((correlation * energy_a).sum() / max(energy_a.sum(), 1e-12))
+    light = np.minimum(both, np.quantile(both, LIGHT))
+    return _weighted(correlation, energy_a), _weighted(correlation, light)
+
+
+def _weighted(values: NDArray, weights: NDArray) -> float:
+    return float((values * weights).sum() / max(weights.sum(), 1e-12))
 
 
 def _common(sample: NDArray[np.float32], components: int) -> NDArray[np.float32]:

@@ -99,7 +99,7 @@ def test_one_patient_in_two_cohorts_is_on_one_side():
 
 
 def _pair(a, b, action="join"):
-    return (*a, *b, "similarity", 0.9, action)
+    return (*a, *b, "similarity", 8.1, 0.4, action)
 
 
 def test_audited_pairs_are_one_patient_on_one_side_unless_the_policy_keeps_them():

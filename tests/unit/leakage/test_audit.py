@@ -10,6 +10,7 @@ from mmdino.errors import UserError
 from mmdino.leakage.audit import audit
 from mmdino.leakage.fingerprint import Fingerprints, fingerprint, voxel_hash
 from mmdino.leakage.page import write_page
+from mmdino.leakage.similarity import Pair
 from mmdino.nifti import Volume, read_volume, write_volume
 from mmdino.tables import LEAKAGE, PREPROCESSED
 
@@ -56,6 +57,14 @@ def test_the_crosswalk_joins_and_keep_keeps(cohorts):
     found = run(cohorts, policy="keep").set_index(["a", "b"])
     assert found.loc[("a003", "h002"), ["evidence", "action"]].tolist() == ["crosswalk", "keep"]
     assert set(found["action"]) == {"keep"}
+
+
+def test_who_is_alike_in_one_place_alone_is_for_a_person_to_look_at(cohorts, monkeypatch):
+    pairs = [Pair(0, 4, 8.9, 0.20, False), Pair(1, 5, 8.9, 0.24, False), Pair(2, 6, 7.4, 0.4, False)]
+    monkeypatch.setattr("mmdino.leakage.audit.similar_pairs", lambda crops, least: pairs)
+    found = run([cohorts[0].assign(cohort="one"), cohorts[1].assign(cohort="two")])
+    alike = found[found["evidence"] == "similarity"].set_index("everywhere")
+    assert alike["action"].to_dict() == {0.20: "review", 0.24: "join", 0.4: "review"}
 
 
 def test_an_experiment_has_the_leak_in_training_or_out_of_it(cohorts, tmp_path):
@@ -112,10 +121,10 @@ def test_voxels_count_and_headers_do_not():
 def test_the_page_shows_the_pairs_between_the_thresholds(cohorts, tmp_path):
     ready = pd.concat(map(preprocessed, cohorts))
     rows = [
-        ("away", "a000", "home", "h002", "similarity", 6.7, "review"),
-        ("away", "a001", "home", "h003", "file", np.nan, "join"),
+        ("away", "a000", "home", "h002", "similarity", 6.7, 0.21, "review"),
+        ("away", "a001", "home", "h003", "file", np.nan, np.nan, "join"),
     ]
-    rows.append(("away", "a002", "home", "gone", "similarity", 6.6, "review"))
+    rows.append(("away", "a002", "home", "gone", "similarity", 6.6, 0.2, "review"))
     write_page(pd.DataFrame(rows, columns=list(LEAKAGE.columns)), ready, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert page.count("<img ") == 1

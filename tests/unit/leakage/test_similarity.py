@@ -1,17 +1,18 @@
 """The audit on phantoms, some of them copied through another registration, scanner and skull-strip, or mirrored."""
 
 import importlib.util
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmdino.errors import UserError
+from mmdino.files import stable_hash
 from mmdino.leakage.descriptor import GRID, describe
-from mmdino.leakage.similarity import individuality, similar_pairs
+from mmdino.leakage.similarity import agreements, individuality, similar_pairs
 from mmdino.nifti import Volume
-from mmdino.phantom.patient import draw_patient
+from mmdino.phantom.patient import Patient, draw_patient
 from mmdino.phantom.sites import SITES
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "leakage.py"
@@ -70,6 +71,29 @@ def test_a_later_session_is_known_by_its_brain(bench, crops):
     again = np.array([describe(bench.copy(person, rng, how)) for person in people], np.float16)
     best = similar_pairs(np.concatenate([crops[:PATIENTS], again]), 2)[:3]
     assert {(pair.first, pair.second) for pair in best} == {(number, PATIENTS + number) for number in range(3)}
+
+
+def test_tumours_alike_in_one_place_do_not_make_two_patients_one(bench, crops):
+    """Of one site, with the same tumour and what it pushes aside; a copy agrees where there is no tumour too."""
+    people = [draw_patient(f"t{number}", "default", list(SITES)[number % 2], 5) for number in range(COPIES)]
+    others = [SameTumour(f"u{n}", p.label, p.signs, p.site, p.seed + 1, of=p.seed) for n, p in enumerate(people)]
+    strangers = np.array([describe(bench.scans(other)) for other in others], np.float16)
+    own = individuality(np.concatenate([crops, strangers]))
+    everywhere = [
+        max(agreements(one, other)[1] for one in (own[number % COPIES], own[number % COPIES][:, ::-1]))
+        for number, other in enumerate(own[PATIENTS:])
+    ]
+    assert max(everywhere[COPIES:]) < min(everywhere[:COPIES])
+
+
+@dataclass(frozen=True)
+class SameTumour(Patient):
+    """Another head with the tumour of the patient whose seed is ``of``."""
+
+    of: int = 0
+
+    def generator(self, *what: object) -> np.random.Generator:
+        return np.random.default_rng(stable_hash(self.of if what[0] == "lesion" else self.seed, *what))
 
 
 def test_position_spacing_and_scale_hardly_change_the_crop(bench):
