@@ -12,7 +12,7 @@ from mmdino.leakage.fingerprint import Fingerprints, fingerprint, voxel_hash
 from mmdino.leakage.page import write_page
 from mmdino.leakage.similarity import Pair
 from mmdino.nifti import Volume, read_volume, write_volume
-from mmdino.tables import LEAKAGE, PREPROCESSED
+from mmdino.tables import LEAKAGE, PREPROCESSED, read_table
 
 
 def preprocessed(manifest):
@@ -131,3 +131,10 @@ def test_the_page_shows_the_pairs_between_the_thresholds(cohorts, tmp_path):
     assert "away a000 and home h002" in page
     assert "a001" not in page
     assert "No picture" in page
+
+
+def test_an_older_table_has_nothing_on_how_alike_they_are_everywhere(tmp_path):
+    old = [name for name in LEAKAGE.columns if name != "everywhere"]
+    path = tmp_path / "leakage.tsv"
+    pd.DataFrame([("a", "1", "b", "2", "similarity", 8.1, "join")], columns=old).to_csv(path, sep="\t", index=False)
+    assert read_table(LEAKAGE, path)["everywhere"].isna().all()

@@ -53,8 +53,8 @@ def test_sequences_are_counted_by_cohort_and_class(data):
 def test_the_audit_is_told_in_a_sentence_and_counted(data, tmp_path):
     assert "is off" in leakage_said(data)
     assert leakage_table(data).frame.empty
-    pairs = [("home", f"sub-000{n}", "external", f"sub-005{n}", "similarity", 8.0 + n, "join") for n in range(3)]
-    pairs += [("home", "sub-0007", "home", "sub-0008", "file+voxels", None, "review")]
+    pairs = [("home", f"sub-000{n}", "external", f"sub-005{n}", "similarity", 8.0 + n, 0.4, "join") for n in range(3)]
+    pairs += [("home", "sub-0007", "home", "sub-0008", "file+voxels", None, None, "review")]
     write_table(LEAKAGE, pd.DataFrame(pairs, columns=list(LEAKAGE.columns)), tmp_path / "leakage.tsv")
     audited = replace(data, leakage=gather(data.study, tmp_path).leakage)
     table = leakage_table(audited)
