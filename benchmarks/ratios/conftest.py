@@ -37,9 +37,8 @@ def beside(benchmark: Any, request: pytest.FixtureRequest, quick: bool) -> Calla
     ) -> None:
         took: list[float] = []
         benchmark.group = name
-        benchmark.pedantic(
-            *(ours, (), {}, lambda: took.append(cpu.seconds(theirs))), rounds=rounds, iterations=1, warmup_rounds=1
-        )
+        turn = {"rounds": rounds, "iterations": 1, "warmup_rounds": 1}
+        benchmark.pedantic(ours, setup=lambda: took.append(cpu.seconds(theirs)), **turn)
         mine, other = np.array(benchmark.stats.stats.data) / per[0], np.array(took[1:]) / per[1]
         found = row(name, what, reference, goal, mine, other)
         benchmark.extra_info.update(asdict(found), quick=quick)
