@@ -17,6 +17,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from mmdino.config import Leakage
+from mmdino.leakage.audit import is_one
 from mmdino.leakage.descriptor import describe
 from mmdino.leakage.similarity import Pair, similar_pairs
 from mmdino.nifti import Volume
@@ -155,11 +156,11 @@ def main(patients: int = 300, of_a_kind: int = 2, seed: int = 0) -> None:
 
 def joins(pair: Pair | None) -> bool:
     """Say whether the audit takes the two for one patient."""
-    return alike(pair, SETTINGS.join_from) and pair.everywhere >= SETTINGS.join_everywhere
+    return pair is not None and is_one(pair, SETTINGS)
 
 
-def alike(pair: Pair | None, least: float = SETTINGS.review_from) -> bool:
-    return pair is not None and pair.score >= least
+def alike(pair: Pair | None) -> bool:
+    return pair is not None and pair.score >= SETTINGS.review_from
 
 
 def by_score(pair: Pair) -> float:

@@ -62,10 +62,14 @@ def _note(evidence: dict, kind: str, people: list[Who], pair: Pair | None = None
 
 def _action(found: dict[str, Pair | None], settings: Leakage) -> str:
     alike = found.get("similarity")
-    sure = alike is not None and alike.score >= settings.join_from and alike.everywhere >= settings.join_everywhere
-    if not sure and set(found) == {"similarity"}:
+    if set(found) == {"similarity"} and alike is not None and not is_one(alike, settings):
         return "review"
     return "join" if settings.policy == "remove-from-train" else "keep"
+
+
+def is_one(pair: Pair, settings: Leakage) -> bool:
+    """Say whether two brains are so alike that they are taken for one, with no other evidence."""
+    return pair.score >= settings.join_from and pair.everywhere >= settings.join_everywhere
 
 
 def summary(table: pd.DataFrame) -> Iterable[str]:

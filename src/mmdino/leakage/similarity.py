@@ -14,7 +14,7 @@ SAMPLE = 400  # brains from which these are learnt
 FEWEST = 40  # brains, below which what is common cannot be told from what is individual
 CANDIDATE = 0.2  # correlation from which a pair is looked at again
 BLOCKS = (4, 4, 4)
-LIGHT = 0.25  # share of the blocks than whose no block weighs more in the agreement everywhere
+LIGHT = 0.25  # quantile of the blocks' weights at which they are cut for the agreement everywhere
 CHUNK = 256
 
 
