@@ -52,10 +52,11 @@ docs: .venv/.docs ## build the documentation as a site into build/docs; a broken
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --quiet -r envs/docs.lock
 	@touch $@
 
-bench: .venv/.ready ## time our work beside what it replaces (results/bench.json)
+bench: .venv/.ready ## time our work beside what it replaces (results/bench.json), and as the patients grow (results/growth)
 	@mkdir -p results
 	$(ONE_THREAD) $(BIN)/python -m pytest benchmarks/ratios --timeout 0 --benchmark-quiet --benchmark-json results/bench.part
 	@mv results/bench.part results/bench.json
+	$(ONE_THREAD) $(BIN)/python benchmarks/growth.py results/growth
 
 bench-gpu: .venv/.ready ## train a ViT-B on the GPU at hand: speed, memory, waiting for data (results/bench-gpu.json)
 	$(BIN)/python benchmarks/gpu.py
