@@ -107,6 +107,15 @@ def test_who_asks_anothers_weights_trains_none(clone, edited):
     assert f"runs/{without}/" not in snakemake(clone, "-n", "mm-dinov2-no-full-modality-masking")[1]
 
 
+def test_a_training_of_another_name_is_not_run_again(clone, edited):
+    more = "more_experiments: ["
+    edited("config/studies/mini.yaml", lambda text: text.replace(more, f"{more}unlabelled-fraction, "))
+    whole = "unlabelled-fraction-100"
+    assert planned(clone, whole) == {"adopt": 1, "predict": 1, "evaluate": 1, whole: 1}
+    variants = planned(clone, "unlabelled-fraction")
+    assert (variants["train"], variants["adopt"]) == (3, 1)
+
+
 def test_a_changed_setting_reruns_its_experiment_alone_and_a_comment_none(clone, edited):
     path = "config/experiments/starter-frozen.yaml"
     edited(path, lambda text: f"# a comment\n{text}")
@@ -120,7 +129,12 @@ def test_an_experiment_with_the_leak_kept_has_splits_of_its_own_and_reruns_nothi
     edited("config/studies/mini.yaml", lambda text: text.replace("more_experiments: [", "more_experiments: [leak, "))
     assert planned(clone, "leak-keep") == {**ONE_RUN, "leak-keep": 1, "splits": 1}
     assert "output: results/mini/splits-keep.tsv" in snakemake(clone, "-n", "leak-keep")[1]
-    assert planned(clone, "leak-remove") == {**ONE_RUN, "leak-remove": 1}
+    assert planned(clone, "leak-remove") == {
+        "adopt": 1,
+        "predict": 1,
+        "evaluate": 1,
+        "leak-remove": 1,
+    }  # the study's own
     assert planned(clone).keys() <= {"statistics", "tables", "figures", "report"}
 
 

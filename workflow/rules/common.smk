@@ -33,8 +33,8 @@ TARGETS = {name: [name] for name in EXPERIMENTS} | {
 # What only changes MM-DINOv2 goes by its short name too: no-full-modality-masking.
 SHORT = {name.removeprefix("mm-dinov2-"): members for name, members in TARGETS.items()}
 TARGETS |= {name: members for name, members in SHORT.items() if name not in TARGETS}
-# Experiments that train nothing, and whose weights they ask.
-TRAINED_AS = {name: of for name in EXPERIMENTS if (of := LOADED.experiment(name).trained_as) is not None}
+# Experiments that train nothing, since another one is trained in the same way: whose weights they ask.
+TRAINED_AS = LOADED.trained_as
 RUN = f"{RESULTS}/runs/{{experiment}}/seed-{{seed}}"
 
 

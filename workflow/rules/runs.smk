@@ -42,7 +42,7 @@ rule train:
         ' {params.slices:q} --splits "{input.splits}" --out "$(dirname "{output.record}")" > "{log}" 2>&1'
 
 
-# An experiment that asks another one's weights in its own way.
+# An experiment that is trained as another one asks that one's weights in its own way.
 rule adopt:
     input:
         record=lambda w: f"{RESULTS}/runs/{TRAINED_AS[w.experiment]}/seed-{w.seed}/run.json",
@@ -61,7 +61,7 @@ rule adopt:
         login=1,
     params:
         study=STUDY_FILE,
-        settings=lambda w: LOADED.resolved(w.experiment),
+        settings=lambda w: {**LOADED.resolved(w.experiment), "trained_as": TRAINED_AS[w.experiment]},
     shell:
         'python -m mmdino adopt --study "{params.study}" --experiment {wildcards.experiment}'
         ' --trained "$(dirname "{input.record}")" --out "$(dirname "{output.record}")" > "{log}" 2>&1'

@@ -39,11 +39,12 @@ def adopt(
     trained: Annotated[Path, typer.Option("--trained", help="The folder of that run, of the same seed.")],
     out: Out,
 ) -> None:
-    """Take over the weights of the experiment that this one is trained as, into the folder --out."""
+    """Take over the weights of another experiment, whose training is the same, into the folder --out."""
     from mmdino.config import load_study
     from mmdino.training.adopt import adopt as take_over
 
-    take_over(trained, out, load_study(study).resolved(experiment))
+    loaded = load_study(study)
+    take_over(trained, out, loaded.resolved(experiment), loaded.trained_as.get(experiment))
 
 
 @verbs.command(rich_help_panel=PANEL)

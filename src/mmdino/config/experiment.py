@@ -94,11 +94,6 @@ class Experiment(Strict):
         default=None,
         description="Its own `leakage.policy`: what becomes of patients who occur twice; else the study's.",
     )
-    trained_as: str | None = Field(
-        default=None,
-        description="An experiment of the study whose weights this one asks in its own way (slices and axes, `missing`), "
-        "seed by seed; it trains none.",
-    )
     tune: dict[str, Space] = Field(default_factory=dict, description="Settings that `mmdino tune` searches.")
 
     @field_validator("seeds")

@@ -16,7 +16,7 @@ from mmdino.config.phantom import OF_THE_COHORT
 from mmdino.config.preparation import Bank, Leakage, Preprocess, Splits, Volumes
 from mmdino.config.quality import Quality
 from mmdino.config.strict import Strict, parse
-from mmdino.config.trained import require_same_training
+from mmdino.config.trained import trained_as
 from mmdino.errors import UserError, nearest
 
 
@@ -174,6 +174,11 @@ class LoadedStudy:
             raise UserError(f"{self.path}: the study has no cohort '{name}'{nearest(name, self.study.cohorts)}")
         return self.study.cohorts[name]
 
+    @cached_property
+    def trained_as(self) -> dict[str, str]:
+        """The experiments that train nothing, and whose weights each asks (:func:`mmdino.config.trained.trained_as`)."""
+        return trained_as(self)
+
     def seeds(self, experiment: str) -> list[int]:
         """Return the seeds with which an experiment runs."""
         return self.experiment(experiment).seeds or self.study.seeds
@@ -195,8 +200,6 @@ class LoadedStudy:
             found["data_seen"] = named.data.model_dump(mode="json")
         if named.leak is not None:
             found["leak"] = named.leak
-        if named.trained_as is not None:
-            found["trained_as"] = named.trained_as
         return found
 
 
@@ -210,5 +213,4 @@ def load_study(path: Path | str, check: bool = True) -> LoadedStudy:
     if check:
         for name in loaded.experiments:
             loaded.settings(name)
-            require_same_training(loaded, name)
     return loaded

@@ -1,46 +1,42 @@
-"""Experiments that train nothing: they ask another one's weights in their own way (``trained_as``)."""
+"""Experiments that train nothing: another one of the study is trained in the same way, and they ask its weights."""
 
-from typing import TYPE_CHECKING
-
-from mmdino.config.experiment import Data, Experiment
-from mmdino.errors import UserError, nearest
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmdino.config.study import LoadedStudy
 
+AT_EVALUATION = {"slices", "axes"}  # of `data`; training knows nothing of them
 
-def require_same_training(study: "LoadedStudy", name: str) -> None:
-    """Refuse an experiment whose training would not be that of the one that it names as ``trained_as``.
 
-    Raises:
-        UserError: naming the study's file, the experiment, and what would have to be trained anew.
+def trained_as(study: "LoadedStudy") -> dict[str, str]:
+    """Return the experiments that train nothing, each with the one whose weights it has, seed by seed.
+
+    Its training is the same: method, settings and patients are equal but for what only says how trained weights are asked
+    (``at_evaluation`` of a method, slices and axes), and it has all the seeds. Of several it is one that runs by default,
+    else the one that changes the least, so that an experiment added to a study seldom takes another's weights from it.
     """
+    found: dict[str, str] = {}
+    trainings: list[tuple[str, dict[str, Any]]] = []
+    for name in sorted(study.experiments, key=lambda name: _plainness(study, name)):
+        training, seeds = _training(study, name), set(study.seeds(name))
+        same = (of for of, other in trainings if other == training and seeds <= set(study.seeds(of)))
+        if of := next(same, None):
+            found[name] = of
+        else:
+            trainings.append((name, training))
+    return found
+
+
+def _training(study: "LoadedStudy", name: str) -> dict[str, Any]:
+    experiment, settings = study.experiment(name), study.settings(name)
+    return {
+        "method": experiment.method,
+        "settings": settings.model_dump(mode="json", exclude=set(settings.at_evaluation)),
+        "data": experiment.data.model_dump(mode="json", exclude=AT_EVALUATION),
+        "leak": study.policy(name),
+    }
+
+
+def _plainness(study: "LoadedStudy", name: str) -> tuple[bool, int]:
     experiment = study.experiment(name)
-    if experiment.trained_as is None:
-        return
-    where, base = f"{study.path}: '{name}' is trained as '{experiment.trained_as}'", experiment.trained_as
-    if base not in study.experiments:
-        raise UserError(f"{where}, which is no experiment of the study{nearest(base, study.experiments)}")
-    other = study.experiment(base)
-    if other.trained_as is not None:
-        raise UserError(f"{where}, which is trained as '{other.trained_as}' itself; name that one")
-    differs = [*_other_training(experiment, other), *_other_settings(study, name, base)]
-    differs += ["leak"] if study.policy(name) != study.policy(base) else []
-    differs += ["seeds"] if not set(study.seeds(name)) <= set(study.seeds(base)) else []
-    if differs:
-        raise UserError(f"{where}, from which it differs in training too ({', '.join(differs)}); remove 'trained_as'")
-
-
-def _other_training(one: Experiment, other: Experiment) -> list[str]:
-    seen, there = one.data.model_dump(), other.data.model_dump()
-    asked = {"slices", "axes"}  # of these alone training knows nothing
-    differs = [f"data.{key}" for key in Data.model_fields if key not in asked and seen[key] != there[key]]
-    return ["method"] if one.method != other.method else differs
-
-
-def _other_settings(study: "LoadedStudy", name: str, base: str) -> list[str]:
-    mine, theirs = study.settings(name), study.settings(base)
-    if type(mine) is not type(theirs):
-        return []
-    counted = set(type(mine).model_fields) - mine.at_evaluation
-    return sorted(f"settings.{key}" for key in counted if getattr(mine, key) != getattr(theirs, key))
+    return name not in study.default, len(experiment.settings) + len(experiment.data.model_fields_set)
