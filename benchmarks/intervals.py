@@ -7,6 +7,7 @@ python benchmarks/intervals.py --data-sets 10000 --only 214    (sizes of the tes
 import argparse
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,30 @@ def rejected(sizes: tuple[int, ...], seeds: tuple[int, int], data_sets: int) -> 
     return float(permutation), float(bootstrap)
 
 
+def over_seeds(sizes: tuple[int, ...], common: float, own: float, data_sets: int) -> tuple[float, float, float]:
+    """Return how often the interval over patients and three seeds holds the difference of two equal arms, which is 0.
+
+    A seed shifts how often both arms are right by a deviation of ``common``, and each by itself of ``own``.
+
+    Returns:
+        of arms that say their seeds (compared seed by seed), and its mean width; of arms that do not.
+    """
+    truth, rng = np.repeat([0, 1, 2], sizes), np.random.default_rng(3)
+    held, widths, held_apart = 0, 0.0, 0
+    for _ in range(data_sets):
+        patients, shared = rng.random(len(truth)), rng.normal(0, common, 3)
+        chances = np.clip(0.75 + shared + rng.normal(0, own, (2, 3)), 0.4, 0.95)
+        arms = [[[answered(truth, right, rng, patients)] for right in each] for each in chances]
+        named = [[[replace(run[0], seed=seed)] for seed, run in enumerate(arm)] for arm in arms]
+        gap, apart = paired_difference(*named, REPLICATES), paired_difference(*arms, REPLICATES)
+        assert gap is not None
+        assert apart is not None
+        held += gap.total_low <= 0 <= gap.total_high
+        widths += gap.total_high - gap.total_low
+        held_apart += apart.total_low <= 0 <= apart.total_high
+    return held / data_sets, widths / data_sets, held_apart / data_sets
+
+
 def cost(results: Path) -> None:
     """Print the CPU seconds of every arm's main row and of its 15 sets under both protocols."""
     began, cells = time.process_time(), 0
@@ -92,6 +117,14 @@ def main() -> None:
             permutation, bootstrap = rejected(sizes, seeds, given.data_sets)
             said = f"size, {name}, {seeds[0]} and {seeds[1]} seeds: permutation {permutation:.2%}, bootstrap {bootstrap:.2%}"
             print(f"{said} (of {given.data_sets:,} data sets: standard error {error:.2%})", flush=True)
+    for name, sizes in SIZES.items():
+        for common, own in ((0.0, 0.02), (0.03, 0.005), (0.03, 0.02)) if name.startswith(given.only) else ():
+            held, width, apart = over_seeds(sizes, common, own, min(given.data_sets, DATA_SETS))
+            print(
+                f"coverage over patients and 3 seeds, {name}, seeds' deviation common {common}, own {own}:"
+                f" {held:.1%} seed by seed (width {width:.2f}), {apart:.1%} by the sum of both arms' variances",
+                flush=True,
+            )
     if given.results:
         cost(given.results)
 

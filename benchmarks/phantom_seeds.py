@@ -29,7 +29,7 @@ def answers(results: Path, arm: str) -> list[dict[Place, Answers]]:
     found = sorted((results / "runs" / arm).glob("seed-*/predictions.parquet"))
     if not found:
         raise SystemExit(f"{results}/runs/{arm}: no seed has predictions; run its target first")
-    return [group(read_predictions(path)) for path in found]
+    return [group(read_predictions(path), int(path.parent.name.removeprefix("seed-"))) for path in found]
 
 
 def table(results: Path) -> pd.DataFrame:

@@ -42,8 +42,7 @@ def paired(ours: list[Answers], theirs: list[Answers], common: set[str]) -> tupl
 
 
 def _only(answers: Answers, subjects: set[str]) -> Answers:
-    rows = np.isin(answers.subjects.astype(str), list(subjects))
-    return Answers(answers.subjects[rows], answers.truth[rows], answers.probabilities[rows])
+    return answers.only(np.isin(answers.subjects.astype(str), list(subjects)))
 
 
 def changed(a: pd.DataFrame, b: pd.DataFrame, column: str) -> int:

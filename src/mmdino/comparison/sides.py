@@ -153,7 +153,7 @@ def _run(folder: Path) -> RunRead:
     record = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
     path = folder / "predictions.parquet"
     frame = read_predictions(path) if path.exists() else pd.DataFrame(columns=list(PREDICTIONS.columns))
-    answers = select(group(frame), "test", record.get("selected_by", "cls")) if len(frame) else None
+    answers = select(group(frame, record.get("seed")), "test", record.get("selected_by", "cls")) if len(frame) else None
     people = frame.drop_duplicates("subject").set_index("subject")[["cohort", "label"]]
     return RunRead(record, answers if answers is not None and len(answers) else None, people)
 

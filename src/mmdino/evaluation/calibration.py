@@ -1,7 +1,7 @@
 """How far probabilities can be believed: reliability by confidence, and one temperature, fitted on validation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,7 @@ def fit_temperature(answers: Answers) -> float:
 
 def scaled(answers: Answers, temperature: float) -> Answers:
     """Return the answers with probabilities softmax(log p / temperature)."""
-    return Answers(answers.subjects, answers.truth, softmax(_logits(answers.probabilities) / temperature, axis=1))
+    return replace(answers, probabilities=softmax(_logits(answers.probabilities) / temperature, axis=1))
 
 
 def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,8 @@
 An arm is given as its runs (one a seed); a run as its cases: the answers over which its MCC is averaged, usually one,
 or for instance one for each missing sequence. Two kinds of chance are kept apart: which patients were tested (the
 bootstrap; what is said about these trained networks) and which seeds were drawn (their spread); a claim about the
-method faces the sum of both.
+method faces the sum of both. A seed also draws what two arms have in common, such as the hold-out on which the regression
+chooses C, so arms of the same seeds are compared seed by seed.
 """
 
 import math
@@ -122,7 +123,8 @@ def arm_metrics(runs: Sequence[Run], replicates: int, names: Sequence[str] = MET
 def paired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: int) -> Difference | None:
     """Return MCC of ``runs`` minus MCC of ``others``, each a mean over its runs, on the patients that all share.
 
-    Both sides are evaluated on the same resampled patients, so what they have in common cancels out.
+    Both sides are evaluated on the same resampled patients, so what they have in common cancels out. So does what their
+    seeds have in common, where both have the same: the variance over seeds is then that of the seed-wise differences.
     """
     if not runs or not others:
         return None
@@ -133,14 +135,15 @@ def paired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: in
     ours, theirs = common[: len(runs)], common[len(runs) :]
     weights = resample_once(truth, replicates)
     drawn = _replicates(ours, weights) - _replicates(theirs, weights)
-    value = float(_points(ours).mean() - _points(theirs).mean())
+    mine, other = _points(ours), _points(theirs)
+    value = float(mine.mean() - other.mean())
     error = float(drawn.std(ddof=1))
     return _estimate(
         Difference,
         value,
         drawn,
         ours if len(ours) < len(theirs) else theirs,
-        [_points(ours), _points(theirs)],
+        [mine - other] if _same_seeds(ours, theirs) else [mine, other],
         (-2.0, 2.0),
         p=permutation_p(value, _permuted(ours, theirs, replicates)),
         p_bootstrap=two_sided_p(drawn),
@@ -189,7 +192,7 @@ def _estimate(
     bounds: tuple[float, float],
     **more: float,
 ) -> Kind:
-    """Return the estimate of a mean, or of a difference of the means of two ``sides`` (each: values by seed).
+    """Return the estimate of the mean of one of ``sides`` (each: values by seed), or of the difference of two's means.
 
     Student's t of two or three seeds can reach beyond what a metric can be; it is cut at ``bounds``.
     """
@@ -203,9 +206,14 @@ def _estimate(
         reach = total * float(stats.t.ppf((1 + LEVEL) / 2, total**4 / freedom if freedom else math.inf))
         ends = np.clip([value - reach, value + reach], *bounds).tolist()
         fields |= {"seed_error": math.sqrt(sum(parts)), "total_low": ends[0], "total_high": ends[1]}
-        if len(sides) == 1:
+        if kind is Estimate:
             fields["deviation"] = float(sides[0].std(ddof=1))
     return kind(value=float(value), low=low, high=high, **fields)
+
+
+def _same_seeds(ours: Sequence[Run], theirs: Sequence[Run]) -> bool:
+    seeds = [[run[0].seed for run in side] for side in (ours, theirs)]
+    return seeds[0] == seeds[1] and None not in seeds[0]
 
 
 def _points(runs: Sequence[Run]) -> NDArray[np.float64]:

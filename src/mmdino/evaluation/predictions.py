@@ -32,11 +32,13 @@ class Answers:
         subjects: (N,) names.
         truth: (N,) index into ``tables.CLASSES``.
         probabilities: (N, 3).
+        seed: the run's; None where nobody says. Arms of equal seeds are compared seed by seed.
     """
 
     subjects: NDArray[np.object_]
     truth: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+    seed: int | None = None
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -45,7 +47,7 @@ class Answers:
 
     def only(self, rows: NDArray[np.bool_]) -> "Answers":
         """Return the answers about some of the patients, ``rows`` (N,)."""
-        return Answers(self.subjects[rows], self.truth[rows], self.probabilities[rows])
+        return Answers(self.subjects[rows], self.truth[rows], self.probabilities[rows], self.seed)
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -109,8 +111,8 @@ class Place(NamedTuple):
     readout: str
 
 
-def group(frame: pd.DataFrame) -> dict[Place, Answers]:
-    """Return the answers about labelled patients by place; a place without a labelled patient has empty ones."""
+def group(frame: pd.DataFrame, seed: int | None = None) -> dict[Place, Answers]:
+    """Return a run's answers about labelled patients by place; a place without a labelled patient has empty ones."""
     index = {name: number for number, name in enumerate(CLASSES)}
     truth = np.asarray(frame["label"].map(index).fillna(-1), np.int64)
     subjects = frame["subject"].to_numpy(object)
@@ -124,7 +126,7 @@ def group(frame: pd.DataFrame) -> dict[Place, Answers]:
         ordered = known[np.argsort(rank[known], kind="stable")]
         # One array of names for all places with the same patients: comparing names is much of a report's work.
         names = named.setdefault(rank[ordered].tobytes(), subjects[ordered])
-        found[Place(*place)] = Answers(names, truth[ordered], probabilities[ordered])
+        found[Place(*place)] = Answers(names, truth[ordered], probabilities[ordered], seed)
     return found
 
 

@@ -1,6 +1,7 @@
 """Patients who lack sequences at random: made from the predictions under the 15 sets, nobody is asked again."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -32,7 +33,7 @@ def randomly_missing(answers: Mapping[str, Answers], rate: float) -> list[Answer
     mixtures = []
     for draw in range(DRAWS):
         sets = _sets(tuple(first.subjects), rate, draw)
-        mixtures.append(Answers(first.subjects, first.truth, stacked[sets, rows]))
+        mixtures.append(replace(first, probabilities=stacked[sets, rows]))
     return mixtures
 
 

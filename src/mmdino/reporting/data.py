@@ -249,7 +249,7 @@ def _run(folder: Path, seed: int) -> RunFiles:
     record = _read(read_json, folder / "run.json", broken) or {}
     log = _log(folder / "log.jsonl")
     regressions = frame.attrs.pop("regressions", []) if frame is not None else []
-    answers = group(frame) if frame is not None else {}
+    answers = group(frame, seed) if frame is not None else {}
     problem = "" if answers else "; ".join(broken) or _unfinished(folder, log)
     return RunFiles(seed, answers, record, log, regressions if answers else [], problem)
 

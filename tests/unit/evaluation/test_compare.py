@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -158,3 +160,33 @@ def test_an_unpaired_interval_covers_the_truth_as_often_as_it_says():
         gap = unpaired_difference(*sides, 200)
         hits.append(gap.low <= 0 <= gap.high)
     assert sum(hits) >= 51  # of 60, where the interval is to hold 57; below 51 by chance: 1 in 200
+
+
+def seeded(runs: list, *seeds: int) -> list:
+    """Return runs that say with which seeds they were made."""
+    return [[replace(case, seed=seed) for case in run] for run, seed in zip(runs, seeds, strict=True)]
+
+
+def test_what_two_arms_have_in_common_by_their_seeds_cancels_out():
+    good, middling, bad = (arm(skill, seeds=1)[0] for skill in (0.8, 0.5, 0.2))
+    one, same = seeded([good, middling, bad], 0, 1, 2), seeded([good, middling, bad], 0, 1, 2)
+    gap = paired_difference(one, same, 300)
+    assert (gap.value, gap.seed_error, gap.total_low, gap.total_high) == (0, 0, 0, 0)
+    assert gap.not_inferior(0.01)
+
+
+@pytest.mark.parametrize("seeds", [(0, 1, 3), (2, 1, 0), (None, None, None)])
+def test_other_seeds_have_nothing_in_common(seeds):
+    ours, theirs = arm(0.8, seeds=3), arm(0.4, seeds=3, first=5)
+    gap = paired_difference(seeded(ours, 0, 1, 2), seeded(theirs, *seeds), 300)
+    apart = paired_difference(ours, theirs, 300)
+    assert gap == apart
+    assert gap.seed_error == pytest.approx(np.hypot(arm_mcc(ours, 300).seed_error, arm_mcc(theirs, 300).seed_error))
+
+
+def test_seed_by_seed_the_error_is_that_of_the_differences():
+    ours, theirs = seeded(arm(0.8, seeds=3), 0, 1, 2), seeded(arm(0.4, seeds=3, first=5), 0, 1, 2)
+    gaps = [arm_mcc([a], 100).value - arm_mcc([b], 100).value for a, b in zip(ours, theirs)]
+    found = paired_difference(ours, theirs, 300)
+    assert found.seed_error == pytest.approx(np.std(gaps, ddof=1) / np.sqrt(3))
+    assert found.deviation is None
