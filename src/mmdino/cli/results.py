@@ -103,18 +103,24 @@ def report(
     study: StudyFile,
     results: ResultsIfSaid = None,
     page: Annotated[bool, typer.Option("--page", help="The page alone, from statistics and figures at hand.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Another folder for all of them.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="For all of them; else the study's, `unfinished` in it before the end.",
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Build statistics, tables, figures and the report from the files that are there, also of a study half done."""
     from mmdino.cli.browser import open_page
     from mmdino.config import load_study
     from mmdino.config.chosen import chosen_results
-    from mmdino.reporting.report import build_page, build_report
+    from mmdino.reporting.report import build_page, build_report, folder_of_report
 
     loaded = load_study(study)
     folder = results or chosen_results(loaded.study.name)
-    made = build_page(loaded, folder) if page else build_report(loaded, folder, out)
+    made = build_page(loaded, folder) if page else build_report(loaded, folder, out or folder_of_report(loaded, folder))
     typer.echo(open_page(made) if show else made)
 
 

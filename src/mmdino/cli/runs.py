@@ -44,7 +44,8 @@ def adopt(
     from mmdino.training.adopt import adopt as take_over
 
     loaded = load_study(study)
-    take_over(trained, out, loaded.resolved(experiment), loaded.trained_as.get(experiment))
+    base = loaded.trained_as.get(experiment)
+    take_over(trained, out, loaded.resolved(experiment), loaded.resolved(base) if base else None)
 
 
 @verbs.command(rich_help_panel=PANEL)

@@ -21,7 +21,8 @@ class MethodSettings(Strict):
 
     Attributes:
         reads: which of a cohort's banks its patients come from, single planes or volumes round the tumour.
-        at_evaluation: the settings that say how trained weights are asked, and that training does not depend on.
+        at_evaluation: the settings that say how trained weights are asked. No step of training depends on them, but which
+            step's weights are kept may: validation asks patients who lack a sequence.
     """
 
     reads: ClassVar[Reads] = "slices"

@@ -69,6 +69,15 @@ def build_report(study: LoadedStudy, results: Path, out: Path | None = None) -> 
     return write_page(data, found, tables)
 
 
+def folder_of_report(study: LoadedStudy, results: Path) -> Path:
+    """Return where a report belongs: into ``results``, or while default runs lack predictions into ``unfinished`` there.
+
+    Snakemake would take a report of an unfinished study for the finished one, and never make what is missing.
+    """
+    runs = (results / "runs" / name / f"seed-{seed}" for name in study.default for seed in study.seeds(name))
+    return results if all((run / "predictions.parquet").exists() for run in runs) else results / "unfinished"
+
+
 def build_page(study: LoadedStudy, results: Path) -> Path:
     """Write the page alone, from the statistics and figures at hand; all of it where those are of another version."""
     if outdated(results):

@@ -16,7 +16,7 @@ from mmdino.insight.record import Insight, write_insight
 from mmdino.reporting import drawing, report
 from mmdino.reporting.captions import CAPTIONS
 from mmdino.reporting.data import gather
-from mmdino.reporting.report import build_report, write_page
+from mmdino.reporting.report import build_report, folder_of_report, write_page
 from mmdino.reporting.rerun import departure_table
 from mmdino.reporting.sections import SECTIONS, command, section_of
 from mmdino.reporting.statistics import read_statistics
@@ -36,6 +36,17 @@ def whole(tmp_path_factory):
     root = tmp_path_factory.mktemp("whole")
     study, results = write_study(root, seeds=(0, 1), subject=HOSTILE)
     return page(study, results), results
+
+
+def test_a_report_before_the_end_does_not_lie_where_snakemake_would_take_it_for_the_last(tmp_path):
+    study, results = write_study(tmp_path, seeds=(0, 1))
+    runs = [results / f"runs/{name}/seed-{seed}" for name in study.default for seed in study.seeds(name)]
+    for run in runs:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / "predictions.parquet").touch()
+    assert folder_of_report(study, results) == results
+    (runs[-1] / "predictions.parquet").unlink()
+    assert folder_of_report(study, results) == results / "unfinished"
 
 
 def test_every_section_and_figure_is_there(whole):
