@@ -24,7 +24,9 @@ class Preprocess(Strict):
         description="HD-BET 2's folder of weights (where `hd-bet` puts them when it first runs on a connected machine).",
     )
     segmenter: str = Field(
-        default="phantom", description="phantom (the model we ship), none, or a trained nnU-Net v2 model folder."
+        default="phantom",
+        description="A trained nnU-Net v2 model folder, none, or phantom (the model we ship; people are only segmented "
+        "by it where a study says so itself).",
     )
     seed: int = 0
 

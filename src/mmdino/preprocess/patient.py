@@ -218,7 +218,10 @@ def _check_overlap(brain: NDArray[np.bool_], atlas: Atlas) -> None:
 
 def _segment(scans: dict[str, Volume], settings: Preprocess, result: Result) -> Volume:
     if settings.segmenter == "none":
-        raise UserError("there is no tumour segmentation, and `segmenter: none` makes none; give one or a model")
+        raise UserError(
+            "there is no tumour segmentation, and the study names no model that makes one (`preprocess.segmenter`); "
+            "give one of them"
+        )
     with result.step("segmentation"):
         tumour = segment(scans, settings.segmenter)
     result.row["seg_source"] = f"nnunet:{settings.segmenter}"

@@ -52,13 +52,20 @@ def run_shard(
     rows = conform(MANIFEST, manifest, f"manifest of {name}").to_dict("records")
     if any((row["stage"] or cohort.stage) != "stripped" or not row["seg"] for row in rows):
         write_dataset(derivatives, name, atlas)
-    done = []
+    done, unsegmented = [], _for_unsegmented(cohort, settings)
     for row in tqdm(rows, desc=f"preprocess {name}", unit="patient", disable=None if progress else True):
         stage = row["stage"] or cohort.stage
-        done.append(_patient({key: str(value) for key, value in row.items()}, stage, settings, derivatives, atlas))
+        asked = settings if row["seg"] else unsegmented
+        done.append(_patient({key: str(value) for key, value in row.items()}, stage, asked, derivatives, atlas))
     ours = str(derivatives)
     write_side_files(derivatives, atlas, {kind for row in done for kind in ANAT if row[kind].startswith(ours)})
     return conform(PREPROCESSED, pd.DataFrame(done, columns=list(PREPROCESSED.columns)), f"shard of {name}")
+
+
+def _for_unsegmented(cohort: Cohort, settings: Preprocess) -> Preprocess:
+    """Return the settings for patients without a segmentation: of people none is made by the phantoms' model unasked."""
+    said = cohort.phantom or "segmenter" in settings.model_fields_set
+    return settings if said else settings.model_copy(update={"segmenter": "none"})
 
 
 def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives: Path, atlas: Atlas) -> dict[str, Any]:

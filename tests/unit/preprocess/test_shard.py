@@ -268,6 +268,18 @@ def test_a_segmentation_of_our_own_lies_in_a_valid_bids_data_set(tmp_path, monke
     assert bids_errors(tmp_path / "derivatives") == []
 
 
+def test_people_are_not_segmented_by_the_phantoms_model_unasked(tmp_path, monkeypatch):
+    monkeypatch.setattr(patient, "segment", lambda scans, model: read_labels(given["seg"]))
+    given, without = make_patient(tmp_path, "a"), make_patient(tmp_path, "b", seg=False)
+    rows = pd.DataFrame([given, without])
+    table = run_shard("c", COHORT, Preprocess(), rows, tmp_path / "people", progress=False)
+    assert table.status.tolist() == ["done", "failed"]
+    assert "the study names no model that makes one (`preprocess.segmenter`)" in table.reason[1]
+    made_up = Cohort(stage="stripped", phantom={"site": "site-a", "patients": 2})
+    table = run_shard("c", made_up, Preprocess(), rows, tmp_path / "phantoms", progress=False)
+    assert table.status.tolist() == ["done", "done"]
+
+
 def test_two_ids_with_one_bids_name_are_told(tmp_path):
     table = run([make_patient(tmp_path, "P-1"), make_patient(tmp_path, "P1")], tmp_path)
     assert list(table.status) == ["done", "failed"]
