@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cohorts.trees import TREES, scan, upenn_gbm
 from mmdino.cohorts import adapters, build_manifest, load_adapter, recognise
+from mmdino.cohorts.bids import preoperative
 from mmdino.cohorts.common.people import person
 from mmdino.cohorts.common.tree import walk
 from mmdino.config import Cohort, Labels, Study, load_study
@@ -288,3 +289,66 @@ def test_the_papers_study_reads_every_archive(tmp_path):
         found = build_manifest(name, cohort, tmp_path / name, study.labels)
         assert cohort.stage == load_adapter(cohort.adapter).LAYOUT.stage
         assert found["label"].any() == (name in ("upenn-gbm", "ucsf-pdgm", "egd", "tcga"))
+
+
+@pytest.mark.parametrize(
+    ("stamps", "chosen"),
+    [
+        (["post", "pre"], "pre"),
+        (["post", "preop", "pre"], "preop"),
+        (["postop", "presurgery"], "presurgery"),
+        (["followup", "baseline"], None),
+        (["postop"], None),
+        (["fu1", "fu2"], None),
+        (["prert"], None),
+        (["baseline"], "baseline"),
+        ([""], ""),
+        (["", "post"], None),
+        (["10", "2"], "2"),
+        (["02", "01"], "01"),
+        (["week012", "week003"], "week003"),
+        (["week012", "month003"], None),
+        (["20190304", "20181224"], "20181224"),
+        (["04032019", "24122018"], None),
+        (["190304", "181224"], None),
+        (["1", "20190304"], None),
+        (["pre2", "pre1", "post1"], "pre1"),
+        (["prea", "preb"], None),
+        (["1", "01"], None),
+    ],
+)
+def test_the_pre_operative_session_of_a_bids_subject_is_known_by_its_name(stamps, chosen):
+    assert preoperative(stamps) == chosen
+
+
+def test_a_bids_subject_whose_pre_operative_session_is_not_known_is_excluded(tmp_path):
+    for stamp in ("scanA", "scanB"):
+        scan(tmp_path / "sub-1" / f"ses-{stamp}" / "anat" / f"sub-1_ses-{stamp}_T1w.nii.gz")
+    for stamp in ("post", "pre"):
+        scan(tmp_path / "sub-2" / f"ses-{stamp}" / "anat" / f"sub-2_ses-{stamp}_T1w.nii.gz")
+    found = manifest("bids", tmp_path)
+    assert (
+        found["excluded"][found["subject"] == "1"].tolist()
+        == ["none of the sessions is known to be pre-operative (ses-scana, ses-scanb); call it ses-preop"] * 2
+    )
+    kept = found[(found["subject"] == "2") & (found["excluded"] == "")]
+    assert kept["t1"].str.contains("ses-pre/").tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "words"),
+    [
+        ("bids", "sub-P1/anat/SUB-P1_", ("T1W", "CE-GD_T1W", "T2W", "flair", "DSEG")),
+        ("folder", "p1/P1_", ("T1", "T1CE", "T2", "FLAIR", "SEG")),
+        ("mm-dinov2", "p1/PREOP/SUB-P1_ses-preop_space-SRI_", ("T1", "T1C", "T2", "Flair", "seg")),
+    ],
+)
+def test_case_does_not_count_in_the_names_of_scans(tmp_path, name, stem, words):
+    for word in words:
+        path = tmp_path / f"{stem}{word}.NII.GZ"
+        scan(path.with_suffix(".gz"))
+        path.with_suffix(".gz").rename(path)
+    found = manifest(name, tmp_path)
+    assert len(found) == 1
+    assert not found["excluded"].any()
+    assert (found[[*SEQUENCES, "seg"]] != "").all(axis=None)
