@@ -352,3 +352,64 @@ def test_case_does_not_count_in_the_names_of_scans(tmp_path, name, stem, words):
     assert len(found) == 1
     assert not found["excluded"].any()
     assert (found[[*SEQUENCES, "seg"]] != "").all(axis=None)
+
+
+BRATS_CASE = "BraTS20_Training_001"
+
+
+def test_every_part_of_a_crosswalk_is_read(tmp_path):
+    for name in (BRATS_CASE, "BraTS20_Validation_001"):
+        scan(tmp_path / name / f"{name}_t1.nii")
+    header = ["BraTS_2020_subject_ID", "TCGA_TCIA_subject_ID"]
+    write_csv(tmp_path / "name_mapping.csv", header, [[BRATS_CASE, "TCGA-02-0006"]])
+    write_csv(tmp_path / "name_mapping_validation_data.csv", header, [["BraTS20_Validation_001", "TCGA-DU-5849"]])
+    found = manifest("brats2021", tmp_path).set_index("subject")["patient"]
+    assert found.to_dict() == {BRATS_CASE: "TCGA-02-0006", "BraTS20_Validation_001": "TCGA-DU-5849"}
+
+
+def test_a_crosswalk_may_be_saved_as_csv_and_its_absence_is_told(tmp_path, caplog):
+    scan(tmp_path / "BraTS2021_00001_t1.nii.gz")
+    assert manifest("brats2021", tmp_path)["patient"].tolist() == ["BraTS2021_00001"]
+    assert "no crosswalk lies here, so nobody knows who of these are patients of TCGA" in caplog.text
+    header = ["BraTS2021 ID", "PatientID on TCIA Radiology Portal", "Data Collection (as on TCIA+additional)"]
+    write_csv(tmp_path / "BraTS2021_MappingToTCIA.csv", header, [["BraTS2021_00001", "TCGA-EZ-7265A", "TCGA-LGG"]])
+    caplog.clear()
+    crossed = manifest("brats2021", tmp_path)["patient"].tolist()
+    assert "crosswalk" not in caplog.text
+    scan(tmp_path / "own" / "TCGA-EZ-7265A_1996.08.23_t1.nii.gz")
+    assert manifest("tcga", tmp_path / "own")["patient"].tolist() == crossed == ["TCGA-EZ-7265"]
+
+
+def test_what_excel_and_macos_leave_beside_a_table_is_passed_over(tmp_path):
+    TREES["tcga"](tmp_path, 2, 0)
+    for start in ("~$", "._"):
+        (tmp_path / f"{start}mmc2.xlsx").write_bytes(b"\0" * 165)
+    assert usable(manifest("tcga", tmp_path))["label"].tolist() == ["glioblastoma", "oligodendroglioma"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_what_some_call_the_end_of_a_line_is_a_letter_in_a_table(tmp_path, encoding):
+    upenn_gbm(tmp_path, 2)
+    text = 'ID,Remark,IDH1\r\nUPENN-GBM-00001_11,"unsure … or\r\nnot\u2028 – so",Wildtype\r\nUPENN-GBM-00002_11,…,Wildtype\r\n'
+    if encoding == "cp1252":
+        text = text.replace("\u2028", "")
+    (tmp_path / "UPENN-GBM_clinical_info_v2.1.csv").write_bytes(text.encode(encoding))
+    assert usable(manifest("upenn-gbm", tmp_path))["label"].tolist() == ["glioblastoma"] * 2
+
+
+def test_a_line_of_a_table_that_cannot_be_read_is_named(tmp_path):
+    upenn_gbm(tmp_path, 2)
+    table = tmp_path / "UPENN-GBM_clinical_info_v2.1.csv"
+    table.write_text("ID,IDH1\nUPENN-GBM-00001_11," + "x" * 200_000 + "\n")
+    with pytest.raises(UserError, match=r"info_v2\.1\.csv: is not a readable table \(line 2: field larger"):
+        manifest("upenn-gbm", tmp_path)
+
+
+def test_ratings_of_lumiere_are_joined_by_number_and_the_first_on_disk_counts(tmp_path):
+    for week in ("week-000-2", "week-044"):
+        scan(tmp_path / "Patient-007" / week / "T1.nii.gz")
+    rows = [["patient-07", "week-000-1", "Pre-Op"], ["Patient-7", "Week-000-2", "Pre-Op"]]
+    rows += [["Patient-007", "week-044", "PD"]]
+    write_csv(tmp_path / "LUMIERE-ExpertRating-v202211.csv", ["Patient", "Date", "Rating"], rows)
+    found = manifest("lumiere", tmp_path)
+    assert found[found["excluded"] == ""]["t1"].str.contains("week-000-2").tolist() == [True]
