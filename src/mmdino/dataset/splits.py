@@ -82,10 +82,14 @@ def other_splits(
 def _patients(
     study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame, leakage: pd.DataFrame | None, policy: Policy
 ) -> pd.DataFrame:
-    """Return one row a patient: of several sessions the test cohort's first, then a labelled one, then by order."""
+    """Return one row a patient: of several sessions the test cohort's first, then a labelled one, then by order.
+
+    ``_names`` holds what the lists may call the patient (``lists.listed_split``).
+    """
     done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session"]]
     found = manifests[manifests["excluded"] == ""].merge(done, on=["cohort", "subject", "session"])
-    found["patient"] = identities(found, leakage, policy)
+    told, found["patient"] = found["patient"], identities(found, leakage, policy)
+    found["_names"] = _names(found, told, policy)
     order = {name: number for number, name in enumerate(study.cohorts)}
     found["_order"] = found["cohort"].map(order)
     found["_train"] = found["cohort"].map(lambda name: study.cohorts[name].role != "test")
@@ -94,10 +98,19 @@ def _patients(
     return found.drop_duplicates("patient").reset_index(drop=True)
 
 
+def _names(found: pd.DataFrame, told: pd.Series, policy: Policy) -> pd.Series:
+    """Return, for each session, the names of its patient: all of any cohort's, or, where all are kept, first the own one."""
+    if policy == "keep":
+        return pd.Series([[{subject}, {name}] for subject, name in zip(found["subject"], told)], found.index, object)
+    both = pd.concat([found["subject"], told.where(told != "", found["subject"])])
+    names = both.groupby(pd.concat([found["patient"]] * 2)).agg(set)
+    return found["patient"].map(lambda patient: [names[patient]])
+
+
 def _by_lists(patients: pd.DataFrame, folder: str) -> pd.DataFrame:
     """Return the patients whom the lists know, and those of test cohorts, with their splits."""
     own = patients["split"] != "test"
-    patients.loc[own, "split"] = listed_split(patients[own], read_lists(folder))
+    patients.loc[own, "split"] = listed_split(patients.loc[own, "_names"], read_lists(folder))
     unused = (patients["split"] == "") | (own & (patients["split"] == "val") & (patients["label"] == ""))
     return patients[~unused].copy()
 

@@ -196,6 +196,39 @@ def test_given_lists_say_who_trains_and_who_validates(tmp_path, caplog):
     assert "stand in no list and are left out" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("train", "val"), [("ucsf-pdgm-0138", "ucsf-pdgm-0429"), ("ucsf-pdgm-0429", "ucsf-pdgm-0138"), ("bra-1", "u-1")]
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_who_stands_in_a_train_and_in_a_val_list_under_any_name_validates(tmp_path, train, val, swapped):
+    """UCSF-PDGM has a patient under two numbers since its version 3, and BraTS 2021 under a third."""
+    if swapped:
+        train, val = val, train
+    rows = [*_cohorts(), ("UCSF-PDGM-0429", "a", CLASSES[0]), ("u-1", "a", CLASSES[0]), ("bra-1", "b", "", "u-1")]
+    own = [row[0] for row in _cohorts() if row[1] == "a"]
+    folder = _lists(tmp_path / "lists", train=[*own[4:], train], val=[*own[:4], val])
+    splits = make_splits(_study(lists=folder), *_tables(rows)).set_index("subject")
+    assert splits.loc["u-1" if "bra-1" in (train, val) else "UCSF-PDGM-0429", "split"] == "val"
+
+
+def test_both_copies_of_an_old_download_are_one_patient_who_validates(tmp_path):
+    rows = [*_cohorts(), ("UCSF-PDGM-0138", "a", CLASSES[0], "UCSF-PDGM-0429"), ("UCSF-PDGM-0429", "a", CLASSES[0])]
+    own = [row[0] for row in _cohorts() if row[1] == "a"]
+    folder = _lists(
+        tmp_path / "lists", train=[*own[4:], "ucsf-pdgm-0429"], val=[*own[:4], "ucsf-pdgm-0138"], test=["away-gl0"]
+    )
+    splits = make_splits(_study(lists=folder), *_tables(rows)).set_index("patient")
+    assert splits.loc["UCSF-PDGM-0429", "split"] == "val"
+
+
+def test_where_all_copies_are_kept_each_goes_by_its_own_name(tmp_path):
+    rows = [*_cohorts(), ("u-1", "a", CLASSES[0]), ("bra-1", "b", CLASSES[0], "u-1"), ("bra-2", "b", "", "u-2")]
+    own = [row[0] for row in _cohorts() if row[1] == "a"]
+    folder = _lists(tmp_path / "lists", train=[*own[4:], "bra-1", "u-2"], val=[*own[:4], "u-1"])
+    splits = make_splits(_study(lists=folder), *_tables(rows), policy="keep").set_index("subject")["split"]
+    assert (splits["u-1"], splits["bra-1"], splits["bra-2"]) == ("val", "train", "train")
+
+
 def test_lists_that_are_none_are_refused(tmp_path):
     with pytest.raises(UserError, match="holds no list of val"):
         make_splits(_study(lists=_lists(tmp_path / "half", train=["a-gl0"])), *_tables(_cohorts()))
