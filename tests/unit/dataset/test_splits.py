@@ -98,6 +98,24 @@ def test_one_patient_in_two_cohorts_is_on_one_side():
     assert splits.loc["a-gl0", "subject"] == "a-gl0"  # the labelled one
 
 
+def test_an_id_that_two_cohorts_give_is_refused_before_anything_is_trained():
+    home, other = _tables([*_cohorts(), ("sub01", "a", CLASSES[0])]), _tables([("sub01", "b", CLASSES[1])])
+    manifest, done = (pd.concat(both, ignore_index=True) for both in zip(home, other))
+    for policy in ("keep", "remove-from-train"):
+        with pytest.raises(UserError, match="'sub01' is an id in a and b; ids must differ between cohorts: rename"):
+            make_splits(_study(), manifest, done, policy=policy)
+    done.loc[done["cohort"] == "b", "status"] = done["status"].where(done["subject"] != "sub01", "failed")
+    splits = make_splits(_study(), manifest, done).set_index("subject")
+    assert splits.loc["sub01", "cohort"] == "a", "who is not used is in nobody's way"
+
+
+def test_ids_that_differ_in_case_alone_are_one_patient_and_this_is_said(caplog):
+    rows = [*_cohorts(), ("EGD-0001", "a", CLASSES[0]), ("egd-0001", "b", CLASSES[0])]
+    splits = make_splits(_study(), *_tables(rows))
+    assert splits["subject"].str.casefold().eq("egd-0001").sum() == 1
+    assert "taken for one patient each: EGD-0001 (a), egd-0001 (b)" in caplog.text
+
+
 def _pair(a, b, action="join"):
     return (*a, *b, "similarity", 8.1, 0.4, action)
 
