@@ -79,7 +79,7 @@ rule gather:
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY.qc),
-        decisions=lambda w: str(read_decisions(STUDY.qc.decisions, w.cohort)),
+        decisions=lambda w: decided(STUDY.qc.decisions, w.cohort, COHORTS),
     shell:
         'python -m mmdino gather --study "{params.study}" --cohort {wildcards.cohort} {input:q} --out "{output}"'
         ' > "{log}" 2>&1'
