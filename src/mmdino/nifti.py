@@ -104,15 +104,21 @@ def read_labels(path: Path | str, order: Order = "C") -> Volume:
     return Volume(labels, affine)
 
 
+def is_packed(path: Path | str) -> bool:
+    """Return whether a file is compressed, by its name (nibabel asks so too), in upper case as in lower."""
+    return str(path).casefold().endswith(".gz")
+
+
 def require_whole(path: Path | str) -> None:
     """Check, without reading the voxels, that a NIfTI file is as long as its header says (some .1 ms).
 
-    Of a compressed file the length noted at its end is compared; where that differs, the file is read through.
+    Of a compressed file the length noted at its end is compared; where that differs, the file is read through: it may
+    consist of several pieces, of which only the last one's length is noted.
 
     Raises:
         BadVolume: the file is no NIfTI, or breaks off; permissions count as breaking off.
     """
-    compressed = str(path).endswith(".gz")
+    compressed = is_packed(path)
     try:
         with gzip.open(path) if compressed else open(path, "rb") as opened:
             header = nib.Nifti1Header.from_fileobj(opened, check=False)
@@ -121,12 +127,14 @@ def require_whole(path: Path | str) -> None:
         with open(path, "rb") as raw:
             raw.seek(-4, 2) if compressed else raw.seek(0, 2)
             length = int.from_bytes(raw.read(4), "little") if compressed else raw.tell()
-        if compressed and length != expected % 2**32:
+        if compressed and length == expected % 2**32:
+            length = expected
+        elif compressed:
             with gzip.open(path) as opened:
                 length = sum(map(len, iter(lambda: opened.read(1 << 20), b"")))
     except (HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
         raise _bad(path, f"is truncated or damaged ({_one_line(error)})", "download or unpack it again") from None
-    if not compressed and length < expected:
+    if length < expected:
         raise _bad(path, f"is truncated ({length} of {expected} bytes)", "download or unpack it again")
 
 
@@ -173,7 +181,7 @@ def write_volume(array: NDArray, affine: NDArray, path: Path | str) -> None:
     image.header.set_xyzt_units("mm", "sec")
     content = image.to_bytes()
     with atomic(path) as temporary:
-        if temporary.suffix == ".gz":
+        if is_packed(temporary):
             content = gzip.compress(content, compresslevel=1, mtime=0)
         temporary.write_bytes(content)
 
@@ -186,6 +194,8 @@ def _open(path: Path | str) -> nib.Nifti1Pair:
     try:
         image = nib.load(path)
     except FileNotFoundError:
+        if Path(path).exists():  # nibabel knows all of an ending in upper case, or all in lower
+            raise _bad(path, "has an ending in mixed case", "rename it to .nii or .nii.gz") from None
         raise _bad(path, "there is no such file", "mend the path in the manifest or put the file there") from None
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
         raise _bad(
@@ -220,7 +230,7 @@ def _data(image: nib.Nifti1Pair, path: Path | str, order: Order) -> NDArray:
 
 def _voxels(image: nib.Nifti1Pair, path: Path | str) -> NDArray:
     """Return the voxels as nibabel reads them, inflated by ISA-L where that can be: half the time of zlib."""
-    if not str(path).endswith(".gz") or not isinstance(image, SerializableImage):
+    if not is_packed(path) or not isinstance(image, SerializableImage):
         return np.asanyarray(image.dataobj)
     with igzip.open(path) as opened:
         return np.asanyarray(type(image).from_file_map({"image": FileHolder(fileobj=opened)}).dataobj)

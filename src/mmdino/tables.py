@@ -191,7 +191,15 @@ def _cast(column: pd.Series, kind: type) -> pd.Series:
     if kind is str:
         return column.fillna("").astype(str)
     if kind is bool:
-        return column.map({"True": True, "False": False, True: True, False: False}).astype(bool)
+        return column if column.dtype == bool else column.map(_truth).astype(bool)
     if kind is int:
         return column.astype("int64")
     return pd.to_numeric(column.replace("", None)).astype("float64")
+
+
+def _truth(value: object) -> bool:
+    """Return what a cell means: spreadsheets write TRUE and FALSE; any other word is nobody's to guess."""
+    meant = {"true": True, "false": False}.get(str(value).casefold())
+    if meant is None:
+        raise ValueError(f"'{value}' is neither True nor False; write one of the two")
+    return meant

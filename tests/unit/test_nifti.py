@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdino.nifti import BadVolume, Volume, read_labels, read_volume, require_same_space, same_space, write_volume
+from mmdino.nifti import (
+    BadVolume,
+    Volume,
+    is_packed,
+    read_labels,
+    read_volume,
+    require_same_space,
+    require_whole,
+    same_space,
+    write_volume,
+)
 
 AFFINE = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 4, -72], [0, 0, 0, 1]])
 SCAN = np.random.default_rng(0).normal(100, 20, (9, 8, 5)).astype(np.float32)
@@ -177,3 +187,28 @@ def test_volumes_of_two_spaces_are_told_apart():
         require_same_space({"a": a, "b": b})
     with pytest.raises(BadVolume, match=r"c: is not in the space of a: its grid"):
         require_same_space({"a": a, "c": c})
+
+
+@pytest.mark.parametrize("name", ["scan.NII.GZ", "SCAN.nii.GZ", "scan.NII"])
+def test_a_suffix_in_upper_case_is_the_same_suffix(tmp_path, name):
+    path = tmp_path / name
+    write_volume(SCAN, AFFINE, path)
+    assert is_packed(path) == (path.read_bytes()[:2] == b"\x1f\x8b") == name.casefold().endswith(".gz")
+    np.testing.assert_array_equal(read_volume(path).array, SCAN)
+    require_whole(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    refused(path, "truncated", read=require_whole)
+
+
+def test_a_whole_gzip_of_a_truncated_scan_is_refused(tmp_path):
+    path = save(tmp_path / "scan.nii.gz")
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content[:-50]))
+    refused(path, f"truncated ({len(content) - 50} of {len(content)} bytes)", read=require_whole)
+    path.write_bytes(gzip.compress(content[:500]) + gzip.compress(content[500:]))
+    require_whole(path)
+
+
+def test_an_ending_in_mixed_case_is_told_as_such(tmp_path):
+    write_volume(SCAN, AFFINE, tmp_path / "scan.Nii")
+    refused(tmp_path / "scan.Nii", "mixed case; rename it")

@@ -18,6 +18,8 @@ rule phantom:
         ' --out "{params.raw}" --truth "$(dirname "{output.truth}")" > "{log}" 2>&1'
 
 
+# A cohort on disk has no file that says it has changed, and a stamp of it as a param would run every finished study again:
+# `--forcerun manifest` says so (docs/own-data.md). Records then spare the patients whose files are the same.
 rule manifest:
     input:
         scans,
@@ -79,7 +81,7 @@ rule gather:
     params:
         study=STUDY_FILE,
         settings=as_text(STUDY.qc),
-        decisions=lambda w: str(read_decisions(STUDY.qc.decisions, w.cohort)),
+        decisions=lambda w: decided(STUDY.qc.decisions, w.cohort, COHORTS),
     shell:
         'python -m mmdino gather --study "{params.study}" --cohort {wildcards.cohort} {input:q} --out "{output}"'
         ' > "{log}" 2>&1'

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from mmdino.config import BANK_VERSION, load_study
 from mmdino.config.environment import keep_caches_in, require_writable, use_this_python
-from mmdino.config.quality import read_decisions
+from mmdino.config.quality import decided
 from mmdino.errors import UserError
 
 use_this_python()

@@ -79,7 +79,7 @@ def gather(
     from mmdino.preprocess.quality.judge import gather_cohort
     from mmdino.tables import PREPROCESSED, write_table
 
-    write_table(PREPROCESSED, gather_cohort(shards, load_study(study, check=False).study.qc, cohort), out)
+    write_table(PREPROCESSED, gather_cohort(shards, load_study(study, check=False).study, cohort), out)
 
 
 @verbs.command(rich_help_panel=PANEL)

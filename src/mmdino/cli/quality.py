@@ -36,7 +36,7 @@ def qc(
         home = folder / "cohorts" / name
         for problem in look_again(home, folder / "derivatives" / name, atlas, subject):
             typer.echo(f"{name}: {problem}", err=True)
-        judged = gather_cohort(sorted((home / "preprocessed").glob("shard-*.tsv")), loaded.study.qc, name)
+        judged = gather_cohort(sorted((home / "preprocessed").glob("shard-*.tsv")), loaded.study, name)
         out = home / "preprocessed.tsv"
         if not out.exists() or not read_table(PREPROCESSED, out).equals(judged):
             write_table(PREPROCESSED, judged, out)

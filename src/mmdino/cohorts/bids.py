@@ -6,6 +6,7 @@ site, age, sex and patient (who it is, where several data sets hold one person) 
 """
 
 import re
+from datetime import datetime
 
 from mmdino.cohorts.common.metadata import find_metadata
 from mmdino.cohorts.common.sessions import Hit, Scan, choose_preoperative, find_sessions
@@ -15,19 +16,20 @@ from mmdino.tables import CLASSES
 
 FILE = re.compile(
     r"(?:^|/)sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<stamp>[0-9A-Za-z]+))?(?P<entities>(?:_[a-z]+-[0-9A-Za-z]+)*)"
-    r"_(?P<suffix>T1w|T2w|FLAIR|dseg|mask)\.nii(?:\.gz)?$"
+    r"_(?P<suffix>T1w|T2w|FLAIR|dseg|mask)\.nii(?:\.gz)?$",
+    re.IGNORECASE,
 )
-SUFFIXES = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair", "dseg": "seg", "mask": "seg"}
+SUFFIXES = {"t1w": "t1", "t2w": "t2", "flair": "flair", "dseg": "seg", "mask": "seg"}
+BEFORE = re.compile(r"pre(?!rt|rad|chemo)")
+AFTER = re.compile(r"post|follow|fu(?=\d|$)|pre(rt|rad|chemo)")  # who waits for radiotherapy has been operated
+NUMBERED = re.compile(r"([a-z]*)(\d{1,4}|\d{8})([a-z]*)")
 COLUMNS = {"id": ("participant_id",), "label": ("label",), "site": ("site",), "patient": ("patient",)}
 
 
 def scan(tree: Tree, rules: Labels) -> Scan:
-    """Return the sessions; of several of one subject ``ses-preop`` counts, or else the first."""
+    """Return the sessions; of each subject the pre-operative one counts (:func:`preoperative`)."""
     found = find_sessions(tree, _match)
-    stamps: dict[str, list[str]] = {}
-    for row in found.rows:
-        stamps.setdefault(row["subject"], []).append(row["stamp"])
-    choose_preoperative(found, {name: "preop" if "preop" in of else min(of) for name, of in stamps.items()})
+    _choose(found)
     people = find_metadata(tree, r"participants\.tsv", COLUMNS, _key, optional=("label", "site", "patient"))
     found.problems += people.problems
     for row in found.rows:
@@ -41,12 +43,60 @@ def scan(tree: Tree, rules: Labels) -> Scan:
     return found
 
 
+def _choose(found: Scan) -> None:
+    """Keep each subject's pre-operative session; where it is not known, no session is kept, and the reason names them."""
+    stamps: dict[str, list[str]] = {}
+    for row in found.rows:
+        stamps.setdefault(row["subject"], []).append(row["stamp"])
+    chosen = {name: preoperative(of) for name, of in stamps.items()}
+    choose_preoperative(found, {name: stamp for name, stamp in chosen.items() if stamp is not None})
+    for row in found.rows:
+        if chosen[row["subject"]] is None:
+            named = ", ".join(f"ses-{stamp}" if stamp else "the one without a name" for stamp in stamps[row["subject"]])
+            row["excluded"] = f"none of the sessions is known to be pre-operative ({named}); call it ses-preop"
+
+
+def preoperative(stamps: list[str]) -> str | None:
+    """Return which of one subject's sessions is the pre-operative one; None if their names do not tell.
+
+    That is ``preop``, else the one that begins with ``pre``, else the only one, else the first of those that are all
+    numbered or dated (year, month, day) in one way. One that is called ``post``, follow-up or ``fu`` is none.
+    """
+    if "preop" in stamps:
+        return "preop"
+    before = [stamp for stamp in stamps if BEFORE.match(stamp)] or stamps
+    if any(map(AFTER.match, before)):
+        return None
+    return before[0] if len(before) == 1 else _first(before)
+
+
+def _first(stamps: list[str]) -> str | None:
+    """Return the first of sessions that are numbered or dated alike (``01``, ``week012``, ``20190304``), or None."""
+    found = [NUMBERED.fullmatch(stamp) for stamp in stamps]
+    parts = [(match[1], match[3], len(match[2]) == len("20190304")) for match in found if match]
+    if len(parts) < len(stamps) or len(set(parts)) > 1:
+        return None
+    numbers = {int(match[2]): stamp for match, stamp in zip(found, stamps) if match}
+    dated = parts[0][-1]
+    if len(numbers) < len(stamps) or (dated and not all(map(_is_date, numbers))):
+        return None
+    return numbers[min(numbers)]
+
+
+def _is_date(number: int) -> bool:
+    try:
+        return datetime.strptime(str(number), "%Y%m%d").year > 1900
+    except ValueError:
+        return False
+
+
 def _match(path: str) -> Hit | None:
     found = FILE.search(path)
     if not found:
         return None
-    entities, kind = found["entities"], SUFFIXES[found["suffix"]]
-    if found["suffix"] == "mask" and not re.search(r"_(desc|label)-(tumou?r|lesion)", entities, re.IGNORECASE):
+    entities, suffix = found["entities"].casefold(), found["suffix"].casefold()
+    kind = SUFFIXES[suffix]
+    if suffix == "mask" and not re.search(r"_(desc|label)-(tumou?r|lesion)", entities):
         return None
     if kind == "t1" and "_ce-" in entities:
         kind = "t1c"

@@ -1,7 +1,8 @@
 """The plain layout: ``<root>/<subject>/<subject>_{t1,t1c,t2,flair,seg}.nii.gz`` and ``<root>/labels.tsv``.
 
-``t1ce`` counts as ``t1c``, and ``.nii`` as ``.nii.gz``. ``labels.tsv`` has the columns subject, site and label (one of
-``tables.CLASSES``, or empty), and may have age (years) and sex; a subject that it does not list is unlabelled.
+``t1ce`` counts as ``t1c``, ``.nii`` as ``.nii.gz``, and the case of files' names does not count. ``labels.tsv`` has the
+columns subject, site and label (one of ``tables.CLASSES``, or empty), and may have age (years) and sex; a subject that it
+does not list is unlabelled.
 """
 
 from pathlib import Path
@@ -25,9 +26,12 @@ def scan(tree: Tree, rules: Labels) -> Scan:
         UserError: ``labels.tsv`` is no such table, lists a subject twice, or has a label outside of the classes.
     """
     labels = _labels(tree.root / "labels.tsv")
-    files = set(tree.files)
+    files: dict[str, list[str]] = {}  # by folder
+    for path in tree.files:
+        folder, _, file = path.rpartition("/")
+        files.setdefault(folder, []).append(file)
     folders = sorted(found.name for found in tree.root.iterdir() if found.is_dir() and not found.name.startswith("."))
-    rows = [_subject(tree.root, name, files) | labels.pop(name, {}) for name in folders]
+    rows = [_subject(tree.root, name, files.get(name, [])) | labels.pop(name, {}) for name in folders]
     if rows:
         rows += [
             {"subject": subject, "excluded": f"labels.tsv lists it, but there is no folder '{subject}'", **known}
@@ -36,11 +40,11 @@ def scan(tree: Tree, rules: Labels) -> Scan:
     return Scan([{"session": PREOP} | row for row in rows])
 
 
-def _subject(root: Path, name: str, files: set[str]) -> dict[str, str]:
+def _subject(root: Path, name: str, files: list[str]) -> dict[str, str]:
     row = {"subject": name, "excluded": ""}
     for kind, endings in NAMES.items():
-        candidates = [f"{name}_{ending}{suffix}" for ending in endings for suffix in (".nii.gz", ".nii")]
-        found = [candidate for candidate in candidates if f"{name}/{candidate}" in files]
+        candidates = [f"{name}_{ending}{suffix}".casefold() for ending in endings for suffix in (".nii.gz", ".nii")]
+        found = [file for candidate in candidates for file in files if file.casefold() == candidate]
         if len(found) > 1:
             row["excluded"] = f"{root / name}: has {' and '.join(found)}; keep one of them"
         row[kind] = f"{name}/{found[0]}" if found else ""

@@ -44,17 +44,29 @@ def scan(tree: Tree, rules: Labels) -> Scan:
 
 
 def _preoperative(tree: Tree) -> dict[str, str]:
-    """Return the stamp of the first session that the experts call pre-operative, by subject."""
+    """Return the stamp of the first session on disk that the experts call pre-operative, by subject.
+
+    Who has none on disk gets the first that is rated so: it is what is missing.
+    """
     ratings = tree.named(RATING)
+    hits = [hit for path in tree.files if (hit := LAYOUT.match(path))]
+    if not hits:
+        return {}
     if not ratings:
-        if not any(map(LAYOUT.match, tree.files)):
-            return {}
         raise UserError(
             f"{tree.root}: LUMIERE-ExpertRating-v202211.csv is missing, and only it says which sessions are "
             "pre-operative; put it there"
         )
-    found: dict[str, str] = {}
-    for subject, record in read_rows(ratings[-1], RATING_COLUMNS):
+    rated: dict[str | None, list[str]] = {}
+    for name, record in read_rows(ratings[-1], RATING_COLUMNS):
         if re.fullmatch(r"pre-?op(erative)?", record.values["rating"], re.IGNORECASE):
-            found.setdefault(subject, record.values["stamp"].casefold())
+            rated.setdefault(LAYOUT.join_key(name), []).append(record.values["stamp"].casefold())
+    there = {(LAYOUT.join_key(hit.subject), hit.stamp.casefold()) for hit in hits}
+    found: dict[str, str] = {}
+    for subject in {hit.subject for hit in hits}:
+        key = LAYOUT.join_key(subject)
+        stamps = rated.get(key, [])
+        chosen = [stamp for stamp in stamps if (key, stamp) in there] or stamps
+        if chosen:
+            found[subject] = chosen[0]
     return found

@@ -13,7 +13,8 @@ from mmdino.tables import CLASSES
 
 FILE = re.compile(
     r"(?:^|/)(?P<subject>[^/]+)/preop/sub-(?P=subject)_ses-preop_space-[0-9A-Za-z]+_(?P<kind>t1|t1c|t2|flair|seg)"
-    r"\.nii(?:\.gz)?$"
+    r"\.nii(?:\.gz)?$",
+    re.IGNORECASE,
 )
 COLUMNS = {"id": ("Patient",), "label": ("WHO2021_Int",)}
 
@@ -36,7 +37,7 @@ def scan(tree: Tree, rules: Labels) -> Scan:
 
 def _match(path: str) -> Hit | None:
     found = FILE.search(path)
-    return Hit(found["subject"], "", found["kind"], 0) if found else None
+    return Hit(found["subject"], "", found["kind"].casefold(), 0) if found else None
 
 
 def _key(name: str) -> str:

@@ -43,22 +43,40 @@ def read_lists(folder: Path | str) -> dict[str, str]:
     return found
 
 
-def listed_split(patients: pd.DataFrame, lists: dict[str, str]) -> pd.Series:
-    """Return each patient's split by the lists; empty where they name neither the subject nor the patient.
+def listed_split(names: pd.Series, lists: dict[str, str]) -> pd.Series:
+    """Return each patient's split by the lists; empty where they know none of the patient's names.
 
-    Ids of UCSF-PDGM may be in the numbering from before its version 3. What was not found is logged.
+    Ids of UCSF-PDGM may be in the numbering from before its version 3, in which one patient may have two of them. What was
+    not found is logged.
+
+    Args:
+        names: by patient, sets of names, the first of which counts that has one in the lists; who stands in several
+            lists is in the last of them.
+        lists: as :func:`read_lists` returns them.
     """
-    known = {_current(name): split for name, split in lists.items()} | lists
-    by_subject, by_patient = (patients[column].str.casefold().map(known) for column in ("subject", "patient"))
-    found = by_subject.fillna(by_patient).fillna("")
-    own = set(patients["subject"].str.casefold()) | set(patients["patient"].str.casefold())
-    nobody = sorted(name for name in lists if not {name, _current(name)} & own)
+    known: dict[str, str] = {}
+    for name, split in lists.items():
+        known[_current(name)] = _last(known.get(_current(name), split), split)
+    today = names.map(lambda groups: [{_current(name.casefold()) for name in group} for group in groups])
+    found = today.map(lambda groups: _split(groups, known))
+    own = {name for groups in today for group in groups for name in group}
+    nobody = sorted(name for name in lists if _current(name) not in own)
     if nobody:
         log.warning("splits.lists: %d ids are of nobody here: %s", len(nobody), ", ".join(nobody[:4]))
     if (found == "").any():
-        names = ", ".join(patients["subject"][found == ""].head(4))
-        log.warning("splits.lists: %d patients stand in no list and are left out: %s", (found == "").sum(), names)
+        left = ", ".join(sorted(groups[0])[0] for groups in names[found == ""].head(4))
+        log.warning("splits.lists: %d patients stand in no list and are left out: %s", (found == "").sum(), left)
     return found
+
+
+def _split(groups: list[set[str]], known: dict[str, str]) -> str:
+    """Return the last split of the first group of names that has any."""
+    splits = ([known[name] for name in group if name in known] for group in groups)
+    return next((_last(*found) for found in splits if found), "")
+
+
+def _last(*splits: str) -> str:
+    return max(splits, key=SPLITS.index)
 
 
 def _current(name: str) -> str:

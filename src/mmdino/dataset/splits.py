@@ -4,6 +4,8 @@ Ranks come from a hash of the patient and the seed. So a larger ``labelled_fract
 one, and a new patient moves at most one other, of its own cohort and class.
 """
 
+import logging
+
 import pandas as pd
 
 from mmdino.config import Policy, Study
@@ -14,6 +16,7 @@ from mmdino.files import stable_hash
 from mmdino.tables import CLASSES, SPLITS
 
 FEWEST = 2  # labelled training patients of a class: one to hold out, by whom the regression is chosen, one to fit it on
+log = logging.getLogger(__name__)
 
 
 def make_splits(
@@ -34,7 +37,8 @@ def make_splits(
     is left out; the test cohorts stay tests.
 
     Raises:
-        UserError: a class has fewer than ``FEWEST`` labelled training patients, or nobody is left to validate on.
+        UserError: an id is in two cohorts, a class has fewer than ``FEWEST`` labelled training patients, or nobody is left
+            to validate on.
     """
     patients = _patients(study, manifests, preprocessed, leakage, policy or study.leakage.policy)
     settings = study.splits
@@ -82,10 +86,15 @@ def other_splits(
 def _patients(
     study: Study, manifests: pd.DataFrame, preprocessed: pd.DataFrame, leakage: pd.DataFrame | None, policy: Policy
 ) -> pd.DataFrame:
-    """Return one row a patient: of several sessions the test cohort's first, then a labelled one, then by order."""
+    """Return one row a patient: of several sessions the test cohort's first, then a labelled one, then by order.
+
+    ``_names`` holds what the lists may call the patient (``lists.listed_split``).
+    """
     done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session"]]
     found = manifests[manifests["excluded"] == ""].merge(done, on=["cohort", "subject", "session"])
-    found["patient"] = identities(found, leakage, policy)
+    _require_own_ids(found, policy)
+    told, found["patient"] = found["patient"], identities(found, leakage, policy)
+    found["_names"] = _names(found, told, policy)
     order = {name: number for number, name in enumerate(study.cohorts)}
     found["_order"] = found["cohort"].map(order)
     found["_train"] = found["cohort"].map(lambda name: study.cohorts[name].role != "test")
@@ -94,10 +103,43 @@ def _patients(
     return found.drop_duplicates("patient").reset_index(drop=True)
 
 
+def _require_own_ids(found: pd.DataFrame, policy: Policy) -> None:
+    """Refuse an id that two cohorts give: banks and predictions know a patient by it, and ``sub-01`` is nobody's name.
+
+    Ids that differ in case alone are one patient's (the authors' lower case), which is said: who knows of two can rename one.
+    """
+    people = found[["cohort", "subject"]].drop_duplicates()
+    twice = people[people["subject"].duplicated(keep=False)]
+    if len(twice):
+        subject = twice["subject"].min()
+        cohorts = " and ".join(sorted(twice["cohort"][twice["subject"] == subject]))
+        more = f" (and {count} more)" if (count := twice["subject"].nunique() - 1) else ""
+        raise UserError(
+            f"splits: '{subject}' is an id in {cohorts}{more}; ids must differ between cohorts: rename one's patients, with "
+            "their rows in the label table (one person's two ids are joined by the column `patient` of a BIDS "
+            "participants.tsv), or leave one cohort out"
+        )
+    alike = people[people["subject"].str.casefold().duplicated(keep=False)]
+    if len(alike) and policy != "keep":
+        some = ", ".join(f"{row.subject} ({row.cohort})" for row in alike.sort_values("subject").head(4).itertuples())
+        log.warning(
+            "%d ids differ in upper and lower case alone and are taken for one patient each: %s", len(alike), some
+        )
+
+
+def _names(found: pd.DataFrame, told: pd.Series, policy: Policy) -> pd.Series:
+    """Return, for each session, the names of its patient: all of any cohort's, or, where all are kept, first the own one."""
+    if policy == "keep":
+        return pd.Series([[{subject}, {name}] for subject, name in zip(found["subject"], told)], found.index, object)
+    both = pd.concat([found["subject"], told.where(told != "", found["subject"])])
+    names = both.groupby(pd.concat([found["patient"]] * 2)).agg(set)
+    return found["patient"].map(lambda patient: [names[patient]])
+
+
 def _by_lists(patients: pd.DataFrame, folder: str) -> pd.DataFrame:
     """Return the patients whom the lists know, and those of test cohorts, with their splits."""
     own = patients["split"] != "test"
-    patients.loc[own, "split"] = listed_split(patients[own], read_lists(folder))
+    patients.loc[own, "split"] = listed_split(patients.loc[own, "_names"], read_lists(folder))
     unused = (patients["split"] == "") | (own & (patients["split"] == "val") & (patients["label"] == ""))
     return patients[~unused].copy()
 

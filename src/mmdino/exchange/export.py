@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from mmdino.errors import UserError, nearest
 from mmdino.files import atomic, write_json
+from mmdino.nifti import is_packed
 from mmdino.preprocess.atlas import Atlas
 from mmdino.preprocess.bids import Names, write_dataset, write_side_files
 from mmdino.tables import CLASSES, PERSON, SEQUENCES
@@ -118,7 +119,7 @@ def _write(source: Path, target: Path, link: bool) -> None:
     """Copy, compress or link one file, and give it its source's time, by which it is known as done."""
     if not source.exists():
         raise UserError(f"{source}: is not there any more; run `mmdino preprocess` again")
-    packed = source.name.endswith(".gz")
+    packed = is_packed(source)
     if link and packed:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cohorts.trees import TREES, scan, upenn_gbm
 from mmdino.cohorts import adapters, build_manifest, load_adapter, recognise
+from mmdino.cohorts.bids import preoperative
 from mmdino.cohorts.common.people import person
 from mmdino.cohorts.common.tree import walk
 from mmdino.config import Cohort, Labels, Study, load_study
@@ -288,3 +289,127 @@ def test_the_papers_study_reads_every_archive(tmp_path):
         found = build_manifest(name, cohort, tmp_path / name, study.labels)
         assert cohort.stage == load_adapter(cohort.adapter).LAYOUT.stage
         assert found["label"].any() == (name in ("upenn-gbm", "ucsf-pdgm", "egd", "tcga"))
+
+
+@pytest.mark.parametrize(
+    ("stamps", "chosen"),
+    [
+        (["post", "pre"], "pre"),
+        (["post", "preop", "pre"], "preop"),
+        (["postop", "presurgery"], "presurgery"),
+        (["followup", "baseline"], None),
+        (["postop"], None),
+        (["fu1", "fu2"], None),
+        (["prert"], None),
+        (["baseline"], "baseline"),
+        ([""], ""),
+        (["", "post"], None),
+        (["10", "2"], "2"),
+        (["02", "01"], "01"),
+        (["week012", "week003"], "week003"),
+        (["week012", "month003"], None),
+        (["20190304", "20181224"], "20181224"),
+        (["04032019", "24122018"], None),
+        (["190304", "181224"], None),
+        (["1", "20190304"], None),
+        (["pre2", "pre1", "post1"], "pre1"),
+        (["prea", "preb"], None),
+        (["1", "01"], None),
+    ],
+)
+def test_the_pre_operative_session_of_a_bids_subject_is_known_by_its_name(stamps, chosen):
+    assert preoperative(stamps) == chosen
+
+
+def test_a_bids_subject_whose_pre_operative_session_is_not_known_is_excluded(tmp_path):
+    for stamp in ("scanA", "scanB"):
+        scan(tmp_path / "sub-1" / f"ses-{stamp}" / "anat" / f"sub-1_ses-{stamp}_T1w.nii.gz")
+    for stamp in ("post", "pre"):
+        scan(tmp_path / "sub-2" / f"ses-{stamp}" / "anat" / f"sub-2_ses-{stamp}_T1w.nii.gz")
+    found = manifest("bids", tmp_path)
+    assert (
+        found["excluded"][found["subject"] == "1"].tolist()
+        == ["none of the sessions is known to be pre-operative (ses-scana, ses-scanb); call it ses-preop"] * 2
+    )
+    kept = found[(found["subject"] == "2") & (found["excluded"] == "")]
+    assert kept["t1"].str.contains("ses-pre/").tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "words"),
+    [
+        ("bids", "sub-P1/anat/SUB-P1_", ("T1W", "CE-GD_T1W", "T2W", "flair", "DSEG")),
+        ("folder", "p1/P1_", ("T1", "T1CE", "T2", "FLAIR", "SEG")),
+        ("mm-dinov2", "p1/PREOP/SUB-P1_ses-preop_space-SRI_", ("T1", "T1C", "T2", "Flair", "seg")),
+    ],
+)
+def test_case_does_not_count_in_the_names_of_scans(tmp_path, name, stem, words):
+    for word in words:
+        path = tmp_path / f"{stem}{word}.NII.GZ"
+        scan(path.with_suffix(".gz"))
+        path.with_suffix(".gz").rename(path)
+    found = manifest(name, tmp_path)
+    assert len(found) == 1
+    assert not found["excluded"].any()
+    assert (found[[*SEQUENCES, "seg"]] != "").all(axis=None)
+
+
+BRATS_CASE = "BraTS20_Training_001"
+
+
+def test_every_part_of_a_crosswalk_is_read(tmp_path):
+    for name in (BRATS_CASE, "BraTS20_Validation_001"):
+        scan(tmp_path / name / f"{name}_t1.nii")
+    header = ["BraTS_2020_subject_ID", "TCGA_TCIA_subject_ID"]
+    write_csv(tmp_path / "name_mapping.csv", header, [[BRATS_CASE, "TCGA-02-0006"]])
+    write_csv(tmp_path / "name_mapping_validation_data.csv", header, [["BraTS20_Validation_001", "TCGA-DU-5849"]])
+    found = manifest("brats2021", tmp_path).set_index("subject")["patient"]
+    assert found.to_dict() == {BRATS_CASE: "TCGA-02-0006", "BraTS20_Validation_001": "TCGA-DU-5849"}
+
+
+def test_a_crosswalk_may_be_saved_as_csv_and_its_absence_is_told(tmp_path, caplog):
+    scan(tmp_path / "BraTS2021_00001_t1.nii.gz")
+    assert manifest("brats2021", tmp_path)["patient"].tolist() == ["BraTS2021_00001"]
+    assert "no crosswalk lies here, so nobody knows who of these are patients of TCGA" in caplog.text
+    header = ["BraTS2021 ID", "PatientID on TCIA Radiology Portal", "Data Collection (as on TCIA+additional)"]
+    write_csv(tmp_path / "BraTS2021_MappingToTCIA.csv", header, [["BraTS2021_00001", "TCGA-EZ-7265A", "TCGA-LGG"]])
+    caplog.clear()
+    crossed = manifest("brats2021", tmp_path)["patient"].tolist()
+    assert "crosswalk" not in caplog.text
+    scan(tmp_path / "own" / "TCGA-EZ-7265A_1996.08.23_t1.nii.gz")
+    assert manifest("tcga", tmp_path / "own")["patient"].tolist() == crossed == ["TCGA-EZ-7265"]
+
+
+def test_what_excel_and_macos_leave_beside_a_table_is_passed_over(tmp_path):
+    TREES["tcga"](tmp_path, 2, 0)
+    for start in ("~$", "._"):
+        (tmp_path / f"{start}mmc2.xlsx").write_bytes(b"\0" * 165)
+    assert usable(manifest("tcga", tmp_path))["label"].tolist() == ["glioblastoma", "oligodendroglioma"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_what_some_call_the_end_of_a_line_is_a_letter_in_a_table(tmp_path, encoding):
+    upenn_gbm(tmp_path, 2)
+    text = 'ID,Remark,IDH1\r\nUPENN-GBM-00001_11,"unsure … or\r\nnot\u2028 – so",Wildtype\r\nUPENN-GBM-00002_11,…,Wildtype\r\n'
+    if encoding == "cp1252":
+        text = text.replace("\u2028", "")
+    (tmp_path / "UPENN-GBM_clinical_info_v2.1.csv").write_bytes(text.encode(encoding))
+    assert usable(manifest("upenn-gbm", tmp_path))["label"].tolist() == ["glioblastoma"] * 2
+
+
+def test_a_line_of_a_table_that_cannot_be_read_is_named(tmp_path):
+    upenn_gbm(tmp_path, 2)
+    table = tmp_path / "UPENN-GBM_clinical_info_v2.1.csv"
+    table.write_text("ID,IDH1\nUPENN-GBM-00001_11," + "x" * 200_000 + "\n")
+    with pytest.raises(UserError, match=r"info_v2\.1\.csv: is not a readable table \(line 2: field larger"):
+        manifest("upenn-gbm", tmp_path)
+
+
+def test_ratings_of_lumiere_are_joined_by_number_and_the_first_on_disk_counts(tmp_path):
+    for week in ("week-000-2", "week-044"):
+        scan(tmp_path / "Patient-007" / week / "T1.nii.gz")
+    rows = [["patient-07", "week-000-1", "Pre-Op"], ["Patient-7", "Week-000-2", "Pre-Op"]]
+    rows += [["Patient-007", "week-044", "PD"]]
+    write_csv(tmp_path / "LUMIERE-ExpertRating-v202211.csv", ["Patient", "Date", "Rating"], rows)
+    found = manifest("lumiere", tmp_path)
+    assert found[found["excluded"] == ""]["t1"].str.contains("week-000-2").tolist() == [True]

@@ -22,6 +22,8 @@ def test_every_tree_is_told_by_its_name_with_its_counts(name, flavour, tmp_path)
     labelled = sum(label == "glioblastoma" for label in truth.labels.values())
     assert f"glioblastoma {labelled}," in told
     assert ("sequences missing" in told) == bool(truth.missing)
+    lost = f"patients without any usable session: {len(truth.excluded)}: {', '.join(sorted(truth.excluded))}"
+    assert (lost in told) == bool(truth.excluded)
     assert "wrong:" not in told
 
 

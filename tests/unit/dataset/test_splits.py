@@ -98,6 +98,24 @@ def test_one_patient_in_two_cohorts_is_on_one_side():
     assert splits.loc["a-gl0", "subject"] == "a-gl0"  # the labelled one
 
 
+def test_an_id_that_two_cohorts_give_is_refused_before_anything_is_trained():
+    home, other = _tables([*_cohorts(), ("sub01", "a", CLASSES[0])]), _tables([("sub01", "b", CLASSES[1])])
+    manifest, done = (pd.concat(both, ignore_index=True) for both in zip(home, other))
+    for policy in ("keep", "remove-from-train"):
+        with pytest.raises(UserError, match="'sub01' is an id in a and b; ids must differ between cohorts: rename"):
+            make_splits(_study(), manifest, done, policy=policy)
+    done.loc[done["cohort"] == "b", "status"] = done["status"].where(done["subject"] != "sub01", "failed")
+    splits = make_splits(_study(), manifest, done).set_index("subject")
+    assert splits.loc["sub01", "cohort"] == "a", "who is not used is in nobody's way"
+
+
+def test_ids_that_differ_in_case_alone_are_one_patient_and_this_is_said(caplog):
+    rows = [*_cohorts(), ("EGD-0001", "a", CLASSES[0]), ("egd-0001", "b", CLASSES[0])]
+    splits = make_splits(_study(), *_tables(rows))
+    assert splits["subject"].str.casefold().eq("egd-0001").sum() == 1
+    assert "taken for one patient each: EGD-0001 (a), egd-0001 (b)" in caplog.text
+
+
 def _pair(a, b, action="join"):
     return (*a, *b, "similarity", 8.1, 0.4, action)
 
@@ -194,6 +212,39 @@ def test_given_lists_say_who_trains_and_who_validates(tmp_path, caplog):
     assert home.loc["a-as0", "split"] == "train"
     assert "2 ids are of nobody here: away-gl0, id" in caplog.text
     assert "stand in no list and are left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("train", "val"), [("ucsf-pdgm-0138", "ucsf-pdgm-0429"), ("ucsf-pdgm-0429", "ucsf-pdgm-0138"), ("bra-1", "u-1")]
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_who_stands_in_a_train_and_in_a_val_list_under_any_name_validates(tmp_path, train, val, swapped):
+    """UCSF-PDGM has a patient under two numbers since its version 3, and BraTS 2021 under a third."""
+    if swapped:
+        train, val = val, train
+    rows = [*_cohorts(), ("UCSF-PDGM-0429", "a", CLASSES[0]), ("u-1", "a", CLASSES[0]), ("bra-1", "b", "", "u-1")]
+    own = [row[0] for row in _cohorts() if row[1] == "a"]
+    folder = _lists(tmp_path / "lists", train=[*own[4:], train], val=[*own[:4], val])
+    splits = make_splits(_study(lists=folder), *_tables(rows)).set_index("subject")
+    assert splits.loc["u-1" if "bra-1" in (train, val) else "UCSF-PDGM-0429", "split"] == "val"
+
+
+def test_both_copies_of_an_old_download_are_one_patient_who_validates(tmp_path):
+    rows = [*_cohorts(), ("UCSF-PDGM-0138", "a", CLASSES[0], "UCSF-PDGM-0429"), ("UCSF-PDGM-0429", "a", CLASSES[0])]
+    own = [row[0] for row in _cohorts() if row[1] == "a"]
+    folder = _lists(
+        tmp_path / "lists", train=[*own[4:], "ucsf-pdgm-0429"], val=[*own[:4], "ucsf-pdgm-0138"], test=["away-gl0"]
+    )
+    splits = make_splits(_study(lists=folder), *_tables(rows)).set_index("patient")
+    assert splits.loc["UCSF-PDGM-0429", "split"] == "val"
+
+
+def test_where_all_copies_are_kept_each_goes_by_its_own_name(tmp_path):
+    rows = [*_cohorts(), ("u-1", "a", CLASSES[0]), ("bra-1", "b", CLASSES[0], "u-1"), ("bra-2", "b", "", "u-2")]
+    own = [row[0] for row in _cohorts() if row[1] == "a"]
+    folder = _lists(tmp_path / "lists", train=[*own[4:], "bra-1", "u-2"], val=[*own[:4], "u-1"])
+    splits = make_splits(_study(lists=folder), *_tables(rows), policy="keep").set_index("subject")["split"]
+    assert (splits["u-1"], splits["bra-1"], splits["bra-2"]) == ("val", "train", "train")
 
 
 def test_lists_that_are_none_are_refused(tmp_path):

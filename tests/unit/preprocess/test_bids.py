@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmdino.errors import UserError
 from mmdino.nifti import Volume, write_volume
 from mmdino.preprocess.atlas import Atlas, load_atlas
 from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
@@ -46,3 +47,38 @@ def test_the_carried_atlas_and_one_by_path_are_the_same(tmp_path):
     other = load_atlas(str(tmp_path / "sri24_t1.nii.gz"))
     assert (other.space, other.standard, carried.standard) == ("SRI24", False, True)
     np.testing.assert_array_equal(other.volume.array, carried.volume.array)
+
+
+@pytest.mark.parametrize(
+    ("path", "space"),
+    [
+        ("sri24/t1_brain.nii.gz", "SRI24"),
+        ("SRI24_T1.NII.GZ", "SRI24"),
+        ("sri_t1.nii.gz", "SRI24"),
+        ("SRI24-spm8/templates.nii", "SRI24"),
+        ("sridhar/t1_brain.nii.gz", "t1brain"),
+        ("atlas/T1_brain.NII.GZ", "T1brain"),
+    ],
+)
+def test_an_atlas_is_called_by_its_file_or_its_folder(tmp_path, path, space):
+    path = tmp_path / path
+    path.parent.mkdir(exist_ok=True)
+    write_volume(_ball(60), np.diag([2.0, 2, 2, 1]), path)
+    assert load_atlas(str(path)).space == space
+
+
+def _ball(radius):
+    """Return a grid of 2 mm of a whole head's size with a ball of so many mm in it."""
+    grid = np.indices((90, 108, 90)) * 2 - np.array([90, 108, 90]).reshape(3, 1, 1, 1)
+    return (np.linalg.norm(grid, axis=0) < radius).astype(np.float32)
+
+
+@pytest.mark.parametrize(("radius", "millilitres"), [(88, 2855), (50, 524)])
+def test_an_atlas_that_cannot_be_a_brain_is_refused(tmp_path, radius, millilitres):
+    path = tmp_path / "head.nii.gz"
+    write_volume(_ball(radius), np.diag([2.0, 2, 2, 1]), path)
+    with pytest.raises(
+        UserError, match=r"head\.nii\.gz: \d+ ml of this atlas .* a brain has 900 to 2600 ml"
+    ) as refused:
+        load_atlas(str(path))
+    assert float(str(refused.value).split()[1]) == pytest.approx(millilitres, rel=0.02)

@@ -55,9 +55,12 @@ def _cohort(name: str, tree: Tree) -> str:
     except UserError as error:
         return _lines(title, [f"cannot be used: {error}"])
     usable = [row for row in scan.rows if not row.get("excluded")]
-    patients = len({row["subject"] for row in usable})
+    patients = {row["subject"] for row in usable}
     published = f" (published: {layout.patients})" if layout else ""
-    counted = [f"patients: {patients}{published}; sessions on disk: {len(scan.rows)}"]
+    counted = [f"patients: {len(patients)}{published}; sessions on disk: {len(scan.rows)}"]
+    lost = sorted({row["subject"] for row in scan.rows} - patients)
+    if lost:
+        counted.append(f"patients without any usable session: {len(lost)}: {', '.join(_listed(lost))}")
     counts = {kind: sum(bool(row.get(kind)) for row in usable) for kind in (*SEQUENCES, "seg", *PERSON)}
     told = [f"{kind} {count}" for kind, count in counts.items() if count or kind not in PERSON]
     counted.append(f"of them with {', '.join(told)}")

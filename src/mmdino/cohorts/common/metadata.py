@@ -1,6 +1,7 @@
 """Metadata tables (CSV, XLSX): read by column name, whatever the spelling, and refused with the columns found otherwise."""
 
 import csv
+import io
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -60,6 +61,7 @@ def find_metadata(
     columns: Mapping[str, tuple[str, ...]],
     key: Callable[[str], str | None],
     optional: tuple[str, ...] = (),
+    every: bool = False,
 ) -> Metadata:
     """Read the table whose name fits ``file``; of several the last by name (the newest version) counts.
 
@@ -72,6 +74,7 @@ def find_metadata(
             what it says in brackets. The first is the id. Age and sex are read wherever a table has them.
         key: turns an id into the key to join by; None if it is no id.
         optional: names of columns that may be absent.
+        every: read all whose names fit, as one table: they are its parts, and not versions of it.
 
     Raises:
         UserError: the file is no table, or lacks a column.
@@ -80,12 +83,11 @@ def find_metadata(
     if not found:
         return Metadata()
     path = found[-1]
-    rows = read_rows(path, columns, optional)
     metadata = Metadata(path)
-    if len(found) > 1:
+    if len(found) > 1 and not every:
         metadata.problems.append(f"{path}: is read, and not {', '.join(other.name for other in found[:-1])} beside it")
     refused: set[str] = set()
-    for name, record in rows:
+    for name, record in [row for part in (found if every else [path]) for row in read_rows(part, columns, optional)]:
         identity = key(name)
         if identity is None:
             what = "a date that a spreadsheet made of an id" if DATE.fullmatch(name) else "no id of this cohort"
@@ -167,6 +169,8 @@ def _sheets(path: Path) -> list[pd.DataFrame]:
             found = [_text(path, separator) for separator in (",", ";", "\t")]
     except PermissionError:
         raise UserError(f"{path}: cannot be read; give yourself read permission") from None
+    except csv.Error as error:
+        raise UserError(f"{path}: is not a readable table ({error}); mend that line, or download it again") from None
     except (ValueError, OSError, KeyError) as error:  # openpyxl raises all of them for damaged files
         raise UserError(
             f"{path}: is not a readable table ({' '.join(str(error).split())}); download it again"
@@ -179,14 +183,23 @@ def _sheets(path: Path) -> list[pd.DataFrame]:
 
 
 def _text(path: Path, separator: str) -> pd.DataFrame:
-    content = path.read_bytes()
+    reader = csv.reader(io.StringIO(_decoded(path.read_bytes()), newline=""), delimiter=separator)
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    rows = list(csv.reader(text.splitlines(), delimiter=separator))
+        rows = list(reader)
+    except csv.Error as error:
+        raise csv.Error(f"line {reader.line_num}: {error}") from None
     width = max(map(len, rows), default=0)
     return pd.DataFrame([row + [""] * (width - len(row)) for row in rows])
+
+
+def _decoded(content: bytes) -> str:
+    """Return a table's text: UTF-8, else as Windows writes it in the West, else Latin-1, in which any byte is a letter."""
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            pass
+    return content.decode("latin-1")
 
 
 def _plain(heading: str) -> str:

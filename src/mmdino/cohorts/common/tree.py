@@ -6,7 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-SKIPPED = ("old", "__MACOSX", "lost+found")  # UPENN-GBM has two stray ``old``; names with a leading dot are skipped too
+SKIPPED = ("old", "__MACOSX", "lost+found")  # UPENN-GBM has two stray ``old``
+SKIPPED_STARTS = (".", "~$")  # hidden files, macOS's ``._`` twins; what Excel puts beside a workbook that is open
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def walk(root: Path) -> Tree:
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(root / folder) as entries:
                 for entry in entries:
-                    if entry.name.startswith(".") or entry.name in SKIPPED:
+                    if entry.name.startswith(SKIPPED_STARTS) or entry.name in SKIPPED:
                         continue
                     path = f"{folder}/{entry.name}" if folder else entry.name
                     kind = _kind(entry)

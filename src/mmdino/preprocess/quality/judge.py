@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmdino.config.quality import Decisions, Quality, read_decisions
+from mmdino.config import Study
+from mmdino.config.quality import Decisions, Quality, read_decisions, require_known
 from mmdino.errors import UserError, nearest
 from mmdino.preprocess.quality.flags import flags
 from mmdino.tables import PREPROCESSED, SEQUENCES, read_table
@@ -15,12 +16,12 @@ LEAST_SPREAD = 0.1  # of the median: the spread of a few patients is itself unce
 TO_SIGMA = 1.4826  # median absolute deviation to standard deviation of a normal distribution
 
 
-def gather_cohort(shards: Iterable[Path], qc: Quality, cohort: str) -> pd.DataFrame:
-    """Return the shards' tables as one, judged."""
+def gather_cohort(shards: Iterable[Path], study: Study, cohort: str) -> pd.DataFrame:
+    """Return the shards' tables of one of a study's cohorts as one, judged."""
     joined = pd.concat([read_table(PREPROCESSED, shard) for shard in shards], ignore_index=True)
-    return judge(
-        joined.sort_values(["subject", "session"], ignore_index=True), qc, read_decisions(qc.decisions, cohort), cohort
-    )
+    decisions = read_decisions(study.qc.decisions, cohort)
+    require_known(study.qc.decisions, cohort, set(joined["subject"]), study.cohorts)
+    return judge(joined.sort_values(["subject", "session"], ignore_index=True), study.qc, decisions, cohort)
 
 
 def judge(preprocessed: pd.DataFrame, qc: Quality, decisions: Decisions, cohort: str) -> pd.DataFrame:
