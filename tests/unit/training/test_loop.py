@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmdino.errors import UserError
 from mmdino.methods.base import Run, method
@@ -157,6 +158,20 @@ def test_a_loss_that_is_not_finite_names_the_patients_and_keeps_the_checkpoint(t
     assert built.batch(5).subjects[0] in str(error.value)
     assert (run.folder / "checkpoints" / "step-00000004.pt").exists()
     assert not (run.folder / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("mm-dinov2", Settings(**TINY_MM_DINOV2)), ("supervised-vit", SupervisedSettings(**TINY_TRAINING))],
+)
+def test_a_network_that_has_diverged_is_said_in_a_sentence(tiny_patients, tmp_path, name, settings):
+    run = Run(settings, 0, tmp_path / "seed-0", tiny_patients)
+    built = method(name).build(run)
+    for parameter in built.student.parameters():
+        torch.nn.init.constant_(parameter, float("nan"))
+    with pytest.raises(UserError, match=r"loss.*feature_rank is not finite at step 1 .*patients") as error:
+        train(run, built, {})
+    assert built.batch(0).subjects[0] in str(error.value)
 
 
 def test_the_best_weights_on_validation_are_kept_and_read_back(tiny_patients, undisturbed):

@@ -97,6 +97,15 @@ def test_a_trial_that_diverges_counts_and_says_why(scored, blind, tmp_path, monk
     assert rows["reason"].tolist()[1:] == ["loss is not finite"] * 2
 
 
+def test_a_real_training_that_diverges_is_a_failed_trial(blind, tmp_path):
+    settings = Settings(**{**TINY_TRAINING, "lr": 1e30})
+    with pytest.raises(UserError, match="all 1 trials failed"):
+        tune(experiment(tune={"lr": {"choices": [1e30, 1e-3]}}), settings, blind, 0, 1, tmp_path)
+    rows = pd.read_csv(tmp_path / "trials.tsv", sep="\t")
+    assert rows["state"].tolist() == ["fail"]
+    assert "is not finite at step" in rows["reason"][0]
+
+
 @pytest.mark.parametrize("changed", ["settings", "splits", "seed"])
 def test_a_search_takes_no_training_of_another_one(scored, blind, tmp_path, changed):
     tune(experiment(tune={"lr": SPACES["lr"]}), SETTINGS, blind, 0, 1, tmp_path)
