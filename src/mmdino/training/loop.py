@@ -129,6 +129,7 @@ def _finish(
 ) -> None:
     if best.found is None:  # nothing to train
         best.look(0)
+    assert best.found is not None
     trained = sum(parameter.numel() for parameter in method.network.parameters() if parameter.requires_grad)
     results = {
         "steps": method.steps,
@@ -139,6 +140,6 @@ def _finish(
         **method.told(),
     }
     with atomic(run.folder / "model.safetensors") as temporary:
-        shutil.copyfile(checkpoints.best, temporary)
+        shutil.copyfile(checkpoints.found(best.found), temporary)
     write_json(run.folder / "run.json", record(checkpoints.identity, checkpoints.key, device, clock, **results))
     checkpoints.clear()
