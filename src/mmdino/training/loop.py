@@ -136,7 +136,7 @@ def _finish(
         "best": best.found,
         "selected_by": method.select_by,
         "trainable_parameters": trained,
-        "memory_fallback": fallback(run.folder),
+        "memory_fallback": fallback(run.folder, checkpoints.key),
         **method.told(),
     }
     with atomic(run.folder / "model.safetensors") as temporary:
