@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mmdino.errors import UserError
+from mmdino.errors import UserError, first_line
 from mmdino.files import atomic, content_key
 
 KEPT = 2
@@ -71,7 +71,7 @@ class Checkpoints:
                 state = torch.load(path, map_location="cpu", weights_only=True)
             except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
                 print(
-                    f"{path}: cannot be read ({_first_line(error)}); going on from the checkpoint before it",
+                    f"{path}: cannot be read ({first_line(error)}); going on from the checkpoint before it",
                     file=sys.stderr,
                 )
                 continue
@@ -109,7 +109,3 @@ def differences(old: Any, new: Any, name: str = "") -> Iterator[str]:
             yield from differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
     elif old != new:
         yield f"{name}: {old!r} → {new!r}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

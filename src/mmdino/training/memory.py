@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmdino.errors import UserError
+from mmdino.errors import UserError, first_line
 from mmdino.files import read_json, write_json
 from mmdino.methods.base import Run
 from mmdino.training.interrupt import Preempted
@@ -69,8 +69,3 @@ def take_smaller_parts(run: Run, asked: int, key: str, error: Exception) -> Pree
 
 def _path(run_folder: Path) -> Path:
     return run_folder / "checkpoints" / FILE
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says first."""
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
