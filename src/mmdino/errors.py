@@ -8,6 +8,11 @@ class UserError(Exception):
     """Bad input. The message names the file, says what is wrong and what to do; the command line shows it without a traceback."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return what somebody else's error says first, to be quoted in a sentence of ours; its type, if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint such as ``; did you mean 'shards'?`` for a misspelt name, or the list of known names."""
     names = sorted(known)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 WRAPPERS = ("teacher", "model", "state_dict")  # under which training code stores the network
 PREFIXES = ("module.", "backbone.", "encoder.")
-NO_PART = re.compile(r"(dino_head|ibot_head|head|fc_norm|decoder|decoder_\w+|rope_embed)\b|.*\.bias_mask$")
+NO_PART = re.compile(r"(dino_head|ibot_head|head|patch_head|fc_norm|decoder|decoder_\w+|rope_embed)\b|.*\.bias_mask$")
 GRID = 37  # side of the position grid
 RENAMED = ("reg_token", "register_tokens"), ("storage_tokens", "register_tokens")
 

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from mmdino.errors import UserError
+from mmdino.errors import UserError, first_line
 from mmdino.files import atomic
 from mmdino.models.names import translate
 from mmdino.models.vit import MultiModalViT, ViTShape
@@ -24,7 +24,10 @@ CARRIED = {
     "starter": STARTER,
     **{path.stem: path for path in sorted((ASSETS / "starter-growth").glob("*.safetensors"))},
 }
-OURS = ("mri_seq_embed.weight", "mask_token")  # what a foreign checkpoint may lack: it starts from random values
+OURS = (
+    "mri_seq_embed.weight",
+    "mask_token",
+)  # what a foreign checkpoint may lack: it starts as in a new network, random and zeros
 
 
 def build_backbone(backbone: str, shape: ViTShape, seed: int) -> MultiModalViT:
@@ -163,10 +166,9 @@ def _from_timm(name: str) -> dict[str, Tensor]:
     try:
         network = timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"backbone '{name}': is neither a file nor a network that timm can load here ({reason}); where there is no "
-            "network, fetch the weights on a connected machine and give their path"
+            f"backbone '{name}': is neither a file nor a network that timm can load here ({first_line(error)}); "
+            "where there is no network, fetch the weights on a connected machine and give their path"
         ) from None
     return translate(network.state_dict())
 

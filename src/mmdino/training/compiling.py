@@ -5,6 +5,7 @@ import sys
 import torch
 from torch import nn
 
+from mmdino.errors import first_line
 from mmdino.models.layers import Block
 
 
@@ -14,8 +15,7 @@ def compile_blocks(network: nn.Module, device: torch.device) -> bool:
         probe = torch.compile(lambda x: x * 2 + 1)
         probe(torch.ones(2, device=device))
     except Exception as error:  # no C++ compiler, no Triton, an unknown GPU: whatever it is, training can do without
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        print(f"compile: torch.compile does not work here ({reason}); going on without", file=sys.stderr)
+        print(f"compile: torch.compile does not work here ({first_line(error)}); going on without", file=sys.stderr)
         return False
     for module in network.modules():
         if isinstance(module, Block):

@@ -4,6 +4,7 @@ import sys
 from contextlib import nullcontext
 from typing import Any
 
+from mmdino.files import content_key
 from mmdino.methods.base import Run, method
 from mmdino.training.interrupt import Preempted
 from mmdino.training.loop import train
@@ -27,18 +28,19 @@ def fit(run: Run, method_name: str, resolved: dict[str, Any], workers: int = 0, 
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     identity = {**resolved, "seed": run.seed, "data": run.patients.fingerprint()}
-    fitting = as_it_fits(run)
+    key = content_key(identity)
+    fitting = as_it_fits(run, key)
     built = method(method_name).build(fitting)
     if not built.shares_batch and node() > 0:
         print(f"{method_name} trains in one process, which is the first node's", file=sys.stderr)
         return
-    before = fallback(run.folder)
+    before = fallback(run.folder, key)
     try:
         with companions(processes) if built.shares_batch else nullcontext(), process_group():
             train(fitting, built, identity, workers=workers)
     except (MemoryError, RuntimeError) as error:
         if ran_out(error):
-            raise take_smaller_parts(fitting, getattr(run.settings, "accumulate", 1), error) from None
-        if fallback(run.folder) == before:
+            raise take_smaller_parts(fitting, getattr(run.settings, "accumulate", 1), key, error) from None
+        if fallback(run.folder, key) == before:
             raise
         raise Preempted(f"another process's memory ran out ({error}); the same command goes on") from None

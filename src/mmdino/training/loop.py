@@ -129,16 +129,17 @@ def _finish(
 ) -> None:
     if best.found is None:  # nothing to train
         best.look(0)
+    assert best.found is not None
     trained = sum(parameter.numel() for parameter in method.network.parameters() if parameter.requires_grad)
     results = {
         "steps": method.steps,
         "best": best.found,
         "selected_by": method.select_by,
         "trainable_parameters": trained,
-        "memory_fallback": fallback(run.folder),
+        "memory_fallback": fallback(run.folder, checkpoints.key),
         **method.told(),
     }
     with atomic(run.folder / "model.safetensors") as temporary:
-        shutil.copyfile(checkpoints.best, temporary)
+        shutil.copyfile(checkpoints.found(best.found), temporary)
     write_json(run.folder / "run.json", record(checkpoints.identity, checkpoints.key, device, clock, **results))
     checkpoints.clear()

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmdino.errors import UserError
+from mmdino.errors import UserError, first_line
 from mmdino.files import read_json, write_json
 from mmdino.methods.base import Run
 from mmdino.training.interrupt import Preempted
@@ -18,29 +18,35 @@ def ran_out(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(words in str(error) for words in RAN_OUT)
 
 
-def fallback(run_folder: Path) -> dict[str, Any] | None:
+def fallback(run_folder: Path, key: str) -> dict[str, Any] | None:
     """Return in how many parts (``accumulate``) a batch is passed instead of those asked for, and why; None: it fits.
 
     It lies beside the checkpoints, and goes with them when the run is done.
+
+    Args:
+        run_folder: of the run.
+        key: of what the checkpoints are of (``Checkpoints.key``): under other settings another batch may have fitted.
     """
     path = _path(run_folder)
-    return read_json(path) if path.exists() else None
+    found = read_json(path) if path.exists() else {}
+    return found if found.pop("key", None) == key else None
 
 
-def as_it_fits(run: Run) -> Run:
+def as_it_fits(run: Run, key: str) -> Run:
     """Return the run with ``accumulate`` as an earlier start found it to fit. Batch and losses stay the whole batch's."""
-    found = fallback(run.folder)
+    found = fallback(run.folder, key)
     if found is None:
         return run
     return replace(run, settings=run.settings.model_copy(update={"accumulate": found["accumulate"]}))
 
 
-def take_smaller_parts(run: Run, asked: int, error: Exception) -> Preempted:
+def take_smaller_parts(run: Run, asked: int, key: str, error: Exception) -> Preempted:
     """Write down that the next start passes a batch in twice as many parts, and return what ends this one.
 
     Args:
         run: as it was trained.
         asked: ``accumulate`` of the settings.
+        key: as :func:`fallback`.
         error: torch's.
 
     Raises:
@@ -53,7 +59,8 @@ def take_smaller_parts(run: Run, asked: int, error: Exception) -> Preempted:
             f"({first_line(error)}); lower `batch` or the crops, take `precision: auto`, or ask for more memory or a larger GPU"
         )
     smaller = min(2 * parts, batch)
-    write_json(_path(run.folder), {"accumulate": smaller, "asked": asked, "reason": first_line(error)})
+    found = {"accumulate": smaller, "asked": asked, "reason": first_line(error), "key": key}
+    write_json(_path(run.folder), found)
     return Preempted(
         f"memory ran out ({first_line(error)}); the same command goes on from the last checkpoint with the batch in "
         f"{smaller} parts instead of {parts}"
@@ -62,8 +69,3 @@ def take_smaller_parts(run: Run, asked: int, error: Exception) -> Preempted:
 
 def _path(run_folder: Path) -> Path:
     return run_folder / "checkpoints" / FILE
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says first."""
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,5 +1,6 @@
 """Which weights are best: validation MCC of each read-out. The test split is never looked at."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,16 @@ from mmdino.tables import CLASSES, SEQUENCES
 
 
 class Best:
-    """The weights with the best validation MCC so far, kept on disk.
+    """The weights with the best validation MCC so far, kept on disk beside those that the last checkpoint names.
 
     Args:
         run: whose validation patients choose.
         method: whose encoder is asked and whose weights are kept.
-        path: where they are kept.
+        path: where those found after so many steps are kept.
         found: ``step`` and ``mcc`` (by read-out) of the best before an interruption.
     """
 
-    def __init__(self, run: Run, method: Trainable, path: Path, found: dict[str, Any] | None):
+    def __init__(self, run: Run, method: Trainable, path: Callable[[int], Path], found: dict[str, Any] | None):
         self._selection = Selection(run.patients, run.seed)
         self._method, self._path, self.found = method, path, found
 
@@ -37,7 +38,7 @@ class Best:
             self.found = {"step": done, "mcc": scores}
             tensors, metadata = self._method.exported()
             plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            with atomic(self._path) as temporary:
+            with atomic(self._path(done)) as temporary:
                 safetensors.torch.save_file(plain, temporary, metadata)
         return {f"val_mcc_{name}": score for name, score in scores.items()}
 

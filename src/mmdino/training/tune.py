@@ -53,7 +53,7 @@ def tune(
     _check(experiment, patients)
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    identity = {"settings": settings.model_dump(mode="json"), "seed": seed, "data": patients.fingerprint()}
+    identity = _identity(settings, patients, seed)
     spaces = {name: space.model_dump() for name, space in experiment.tune.items()}
     search = optuna.create_study(
         study_name=content_key([experiment.name, identity, spaces]),
@@ -85,6 +85,11 @@ def _check(experiment: Experiment, patients: Patients) -> None:
         raise UserError("tuning was given test patients; settings are chosen on validation alone")
 
 
+def _identity(settings: MethodSettings, patients: Patients, seed: int) -> dict[str, Any]:
+    """Return what a search's proposals and its trials' trainings depend on, besides the spaces."""
+    return {"settings": settings.model_dump(mode="json"), "seed": seed, "data": patients.fingerprint()}
+
+
 def _take_up(search: optuna.Study) -> None:
     """Put a trial that was killed back into the queue; its training goes on from its checkpoint."""
     for trial in search.get_trials(states=(TrialState.RUNNING,)):
@@ -97,10 +102,12 @@ def _value(
 ) -> float:
     chosen = {name: _suggest(trial, name, space) for name, space in experiment.tune.items()}
     tried = {**settings.model_dump(mode="json"), **chosen}
+    # Another search of this folder may have chosen the same, of other settings, splits or seed
+    key = content_key([_identity(settings, patients, seed), chosen])
     run = Run(
         parse(type(settings), tried, f"trial {trial.number} of '{experiment.name}'"),
         seed,
-        folder / f"trial-{content_key(chosen)}",
+        folder / f"trial-{key}",
         patients,
     )
     if not (run.folder / "run.json").exists():

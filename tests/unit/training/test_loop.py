@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmdino.errors import UserError
 from mmdino.methods.base import Run, method
@@ -17,6 +18,7 @@ from mmdino.training.fit import fit
 from mmdino.training.interrupt import Preempted
 from mmdino.training.log import TIMINGS
 from mmdino.training.loop import train
+from mmdino.training.selection import Selection
 from tiny import TINY, TINY_MM_DINOV2, TINY_TRAINING
 
 
@@ -139,9 +141,75 @@ def test_two_checkpoints_are_kept_while_it_runs_and_none_after(tiny_patients, tm
     with pytest.raises(Died):
         start(tiny_patients, tmp_path, raise_at(7), checkpoint_every=1)
     names = sorted(path.name for path in (tmp_path / "seed-0" / "checkpoints").iterdir())
-    assert names == ["best.safetensors", "step-00000006.pt", "step-00000007.pt"]
+    assert names == ["best-00000004.safetensors", "step-00000006.pt", "step-00000007.pt"]
     folder = start(tiny_patients, tmp_path)
     assert not (folder / "checkpoints").exists()
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Exchange the look at validation for scores that a test appends, one a look: as of a GPU, no start repeats another."""
+    scores = []
+    monkeypatch.setattr(Selection, "scores", lambda self, encoder: {"cls": scores.pop(0)})
+    return scores
+
+
+LOOKS = Settings(**{**TINY_MM_DINOV2, "evaluate_every": 1})
+
+
+def weights_of(folder, step):
+    return (folder / "seed-0" / "checkpoints" / f"best-{step:08d}.safetensors").read_bytes()
+
+
+def ends_with(folder, step, weights):
+    assert json.loads((folder / "run.json").read_text())["best"]["step"] == step
+    assert (folder / "model.safetensors").read_bytes() == weights
+    assert not (folder / "checkpoints").exists()
+
+
+def test_a_run_that_dies_with_better_weights_than_its_checkpoint_knows_of_ends_with_those_that_it_names(
+    tiny_patients, tmp_path, judged
+):
+    judged[:] = [0.1, 0.2, 0.3, 0.4, 0.5]
+    with pytest.raises(Died):
+        start(tiny_patients, tmp_path, raise_at(5), settings=LOOKS)  # a checkpoint after step 3 alone
+    known = weights_of(tmp_path, 3)
+    assert weights_of(tmp_path, 5) != known
+    judged[:] = [0.0] * 5
+    ends_with(start(tiny_patients, tmp_path, settings=LOOKS), 3, known)
+
+
+def test_both_checkpoints_find_the_weights_that_they_name(tiny_patients, tmp_path, judged):
+    judged[:] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    with pytest.raises(Died):
+        start(tiny_patients, tmp_path, raise_at(7), settings=LOOKS, checkpoint_every=2)
+    names = sorted(path.name for path in (tmp_path / "seed-0" / "checkpoints").glob("best*"))
+    assert names == [f"best-0000000{step}.safetensors" for step in (4, 6, 7)]
+    known = weights_of(tmp_path, 4)
+    (tmp_path / "seed-0" / "checkpoints" / "step-00000006.pt").write_bytes(b"half")
+    judged[:] = [0.0] * 4
+    ends_with(start(tiny_patients, tmp_path, settings=LOOKS), 4, known)
+
+
+def test_a_checkpoint_that_could_not_be_read_goes_with_the_next_one(tiny_patients, tmp_path):
+    with pytest.raises(Died):
+        start(tiny_patients, tmp_path, raise_at(7))
+    checkpoints = tmp_path / "seed-0" / "checkpoints"
+    (checkpoints / "step-00000006.pt").write_bytes(b"half")
+    with pytest.raises(Died):
+        start(tiny_patients, tmp_path, raise_at(4), checkpoint_every=2)
+    assert sorted(path.name for path in checkpoints.glob("step*")) == ["step-00000003.pt", "step-00000004.pt"]
+
+
+def test_a_run_of_the_older_layout_goes_on(tiny_patients, tmp_path, undisturbed):
+    with pytest.raises(Died):
+        start(tiny_patients, tmp_path, raise_at(7))
+    checkpoints = tmp_path / "seed-0" / "checkpoints"
+    (checkpoints / "best-00000004.safetensors").rename(checkpoints / "best.safetensors")
+    with pytest.raises(Died):
+        start(tiny_patients, tmp_path, raise_at(7), checkpoint_every=1)
+    assert [path.name for path in checkpoints.glob("best*")] == ["best.safetensors"]
+    same(start(tiny_patients, tmp_path), undisturbed)
 
 
 def test_a_loss_that_is_not_finite_names_the_patients_and_keeps_the_checkpoint(tiny_patients, tmp_path):
@@ -157,6 +225,20 @@ def test_a_loss_that_is_not_finite_names_the_patients_and_keeps_the_checkpoint(t
     assert built.batch(5).subjects[0] in str(error.value)
     assert (run.folder / "checkpoints" / "step-00000004.pt").exists()
     assert not (run.folder / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("mm-dinov2", Settings(**TINY_MM_DINOV2)), ("supervised-vit", SupervisedSettings(**TINY_TRAINING))],
+)
+def test_a_network_that_has_diverged_is_said_in_a_sentence(tiny_patients, tmp_path, name, settings):
+    run = Run(settings, 0, tmp_path / "seed-0", tiny_patients)
+    built = method(name).build(run)
+    for parameter in built.student.parameters():
+        torch.nn.init.constant_(parameter, float("nan"))
+    with pytest.raises(UserError, match=r"loss.*feature_rank is not finite at step 1 .*patients") as error:
+        train(run, built, {})
+    assert built.batch(0).subjects[0] in str(error.value)
 
 
 def test_the_best_weights_on_validation_are_kept_and_read_back(tiny_patients, undisturbed):

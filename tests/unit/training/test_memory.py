@@ -9,14 +9,17 @@ from mmdino.files import read_json
 from mmdino.launch.resources import Resources
 from mmdino.launch.run import run_job
 from mmdino.methods.base import Run
+from mmdino.methods.mm_dinov2.method import MMDinoV2
 from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.methods.radiomics.settings import Settings as RadiomicsSettings
+from mmdino.training.fit import fit
 from mmdino.training.interrupt import Preempted
-from mmdino.training.memory import as_it_fits, ran_out, take_smaller_parts
+from mmdino.training.memory import as_it_fits, fallback, ran_out, take_smaller_parts
 from studies import Study, log_of
 from tiny import TINY_MM_DINOV2
 
 STEPS = 8
+KEY = "of these settings"
 REASON = "CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
@@ -46,11 +49,41 @@ def test_parts_are_halved_down_to_one_patient_and_then_it_is_said(tmp_path):
     run, found = a_run(tmp_path, Settings(**TINY_MM_DINOV2)), []
     error = RuntimeError(f"{REASON}. GPU 0 has …")
     for _ in range(3):
-        assert isinstance(take_smaller_parts(as_it_fits(run), 1, error), Preempted)
-        found.append(as_it_fits(run).settings.accumulate)
+        assert isinstance(take_smaller_parts(as_it_fits(run, KEY), 1, KEY, error), Preempted)
+        found.append(as_it_fits(run, KEY).settings.accumulate)
     assert found == [2, 4, 6]
     with pytest.raises(UserError, match=r"does not hold one patient .*; lower `batch` or the crops"):
-        take_smaller_parts(as_it_fits(run), 1, error)
+        take_smaller_parts(as_it_fits(run, KEY), 1, KEY, error)
+
+
+def test_what_fitted_under_other_settings_is_not_asked(tmp_path):
+    run = a_run(tmp_path, Settings(**TINY_MM_DINOV2))
+    take_smaller_parts(run, 1, KEY, RuntimeError(REASON))
+    assert fallback(tmp_path, KEY) == {"accumulate": 2, "asked": 1, "reason": REASON}
+    assert fallback(tmp_path, "of others") is None
+    assert as_it_fits(run, "of others") is run
+
+
+def test_changed_settings_are_trained_as_they_ask(tiny_patients, tmp_path, monkeypatch):
+    def train(settings, fails):
+        run = Run(Settings(**{**TINY_MM_DINOV2, "steps": 3, **settings}), 0, tmp_path, tiny_patients)
+        tried = []
+
+        def losses(method, batch, step):
+            tried.append(method.settings.accumulate)
+            if fails:
+                raise RuntimeError(REASON)
+            return looked(method, batch, step)
+
+        monkeypatch.setattr(MMDinoV2, "losses", losses)
+        fit(run, "mm-dinov2", {"settings": run.settings.model_dump(mode="json")})
+        return tried
+
+    looked = MMDinoV2.losses
+    with pytest.raises(Preempted):
+        train({}, fails=True)
+    assert train({"batch": 4}, fails=False) == [1, 1, 1]
+    assert read_json(tmp_path / "run.json")["memory_fallback"] is None
 
 
 @pytest.mark.parametrize(
@@ -68,4 +101,4 @@ def test_a_gpus_memory_and_the_machines_are_told_from_other_errors(error, expect
 
 def test_a_method_without_parts_says_what_to_do(tmp_path):
     with pytest.raises(UserError, match=r"does not hold the batch .*; lower `batch`"):
-        take_smaller_parts(a_run(tmp_path, RadiomicsSettings()), 1, RuntimeError(REASON))
+        take_smaller_parts(a_run(tmp_path, RadiomicsSettings()), 1, KEY, RuntimeError(REASON))

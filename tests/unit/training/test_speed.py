@@ -170,6 +170,7 @@ def test_diagnostics_tell_a_collapsed_network_from_a_live_one():
     line = torch.randn(64, 1, generator=rng) @ torch.randn(1, 16, generator=rng)
     assert effective_rank(line).item() == pytest.approx(1, abs=0.01)
     assert effective_rank(torch.randn(512, 16, generator=rng)).item() > 15
+    assert effective_rank(torch.full((8, 5), torch.nan)).isnan()
     np.testing.assert_allclose(effective_rank(torch.eye(4) - 0.25).item(), 3, atol=1e-3)
 
 

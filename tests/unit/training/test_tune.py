@@ -97,6 +97,35 @@ def test_a_trial_that_diverges_counts_and_says_why(scored, blind, tmp_path, monk
     assert rows["reason"].tolist()[1:] == ["loss is not finite"] * 2
 
 
+def test_a_real_training_that_diverges_is_a_failed_trial(blind, tmp_path):
+    settings = Settings(**{**TINY_TRAINING, "lr": 1e30})
+    with pytest.raises(UserError, match="all 1 trials failed"):
+        tune(experiment(tune={"lr": {"choices": [1e30, 1e-3]}}), settings, blind, 0, 1, tmp_path)
+    rows = pd.read_csv(tmp_path / "trials.tsv", sep="\t")
+    assert rows["state"].tolist() == ["fail"]
+    assert "is not finite at step" in rows["reason"][0]
+
+
+@pytest.mark.parametrize("changed", ["settings", "splits", "seed"])
+def test_a_search_takes_no_training_of_another_one(scored, blind, tmp_path, changed):
+    tune(experiment(tune={"lr": SPACES["lr"]}), SETTINGS, blind, 0, 1, tmp_path)
+    settings, patients, seed = SETTINGS, blind, 0
+    if changed == "settings":
+        settings = Settings(**{**TINY_TRAINING, "label_smoothing": 0.0})
+    elif changed == "splits":
+        patients = Patients(blind.bank, blind.splits.reset_index(drop=True).iloc[1:])
+    else:
+        seed = 1
+    tune(experiment(tune={"lr": SPACES["lr"]}), settings, patients, seed, 1, tmp_path)
+    assert [(run.settings, run.seed) for run in scored] == [(SETTINGS, 0), (settings, seed)]
+
+
+def test_a_search_of_other_spaces_takes_over_the_trainings_of_what_it_chooses_too(scored, blind, tmp_path):
+    tune(experiment(tune={"lr": SPACES["lr"]}), SETTINGS, blind, 0, 1, tmp_path)
+    tune(experiment(tune={"lr": {"low": 1e-4, "high": 1e-2}}), SETTINGS, blind, 0, 1, tmp_path)
+    assert len(scored) == 1
+
+
 def test_test_patients_are_refused(scored, tiny_patients, tmp_path):
     with pytest.raises(UserError, match="on validation alone"):
         tune(experiment(), SETTINGS, tiny_patients, 0, 2, tmp_path)

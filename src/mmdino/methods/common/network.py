@@ -3,10 +3,9 @@
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
-import safetensors.torch
+import safetensors
 import torch
 import torch.nn.functional as F
 from safetensors import safe_open
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from mmdino.dataset.bank import Slices
 from mmdino.errors import UserError
+from mmdino.methods.base import Run
 from mmdino.methods.common.augment import Draws, normalise, render
 from mmdino.methods.common.parts import in_parts
 from mmdino.methods.common.settings import ViTSettings
@@ -77,7 +77,11 @@ def starting_backbone(settings: ViTSettings, seed: int, drop_path: float = 0.0) 
         registers=settings.registers,
         ffn=settings.ffn,
     )
-    backbone = build_backbone(settings.backbone, shape, seed)
+    return _attending(build_backbone(settings.backbone, shape, seed), settings)
+
+
+def _attending(backbone: MultiModalViT, settings: ViTSettings) -> MultiModalViT:
+    """Return the backbone, its attention computed as ``settings`` ask."""
     for module in backbone.modules():
         if isinstance(module, Attention):
             module.fused = settings.attention == "fused"
@@ -85,20 +89,21 @@ def starting_backbone(settings: ViTSettings, seed: int, drop_path: float = 0.0) 
 
 
 def exported(network: HeadedViT) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return tensors and metadata of ``model.safetensors``; :func:`read_backbone` is the way back."""
+    """Return tensors and metadata of ``model.safetensors``; :func:`recorded_backbone` and ``restore`` are the way back."""
     return network.state_dict(), {"shape": json.dumps(dataclasses.asdict(network.backbone.shape))}
 
 
-def read_backbone(path: Path) -> tuple[MultiModalViT, dict[str, Tensor]]:
-    """Return an untrained backbone of the shape that ``path`` records, and the file's tensors.
+def recorded_backbone(run: Run) -> MultiModalViT:
+    """Return an untrained backbone of the shape that a run's ``model.safetensors`` records; ``restore`` reads the tensors.
 
     Raises:
         UserError: the file is missing or none of ours.
     """
+    path = run.folder / "model.safetensors"
     try:
         with safe_open(path, "pt") as opened:
             shape = ViTShape(**json.loads((opened.metadata() or {})["shape"]))
-        return MultiModalViT(shape), safetensors.torch.load_file(path)
+        return _attending(MultiModalViT(shape), run.settings)
     except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: is no trained network of ours ({error}); run `mmdino train` again") from None
 

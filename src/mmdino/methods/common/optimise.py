@@ -18,7 +18,8 @@ def multipliers(name: str, depth: int, layer_decay: float, patch_embed: float) -
 
     Block i of ``depth`` learns with ``layer_decay ** (depth - i)``, what comes before the blocks with one power more
     (the patch embedding ``patch_embed`` times that), and the final norm, modality embedding and heads with 1.
-    Biases, norms and LayerScale do not decay. Source: DINOv2, `dinov2/utils/param_groups.py`.
+    Biases, norms and LayerScale do not decay. Source: DINOv2, `dinov2/utils/param_groups.py`. It goes by a ViT's names:
+    of a CNN the scales of norms that are called otherwise (`bn1`, `downsample.1` of ResNets) do decay, as in its results.
     """
     block = re.search(r"\bblocks\.(\d+)\.", name)
     if block:

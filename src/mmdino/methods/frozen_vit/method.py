@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from mmdino.methods.base import Run, Untrained
-from mmdino.methods.common.network import HeadedViT, ViTEncoder, exported, read_backbone, starting_backbone
+from mmdino.methods.base import Run, Untrained, restore
+from mmdino.methods.common.network import HeadedViT, ViTEncoder, exported, recorded_backbone, starting_backbone
 
 
 class FrozenViT(Untrained):
@@ -31,8 +31,10 @@ def build(run: Run) -> FrozenViT:
 
 
 def load(run: Run) -> ViTEncoder:
-    """Return the network that :func:`build` saved."""
-    backbone, state = read_backbone(run.folder / "model.safetensors")
-    network = HeadedViT(backbone, head=None)
-    network.load_state_dict(state)
-    return ViTEncoder(network, run.settings)
+    """Return the network that :func:`build` saved.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another network.
+    """
+    network = HeadedViT(recorded_backbone(run), head=None)
+    return ViTEncoder(restore(network, run, "frozen ViT"), run.settings)

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from mmdino.errors import UserError
-from mmdino.methods.base import Run
+from mmdino.methods.base import Run, restore
 from mmdino.methods.common.batch import Unrendered
 from mmdino.methods.common.draws import Drawn, Sampler, stream
-from mmdino.methods.common.network import HeadedViT, ViTEncoder, exported, read_backbone, starting_backbone
+from mmdino.methods.common.network import HeadedViT, ViTEncoder, exported, recorded_backbone, starting_backbone
 from mmdino.methods.common.processes import share
 from mmdino.methods.common.schedules import Cosine, Linear
 from mmdino.methods.common.trained import TrainedViT, class_weight
@@ -119,8 +119,10 @@ def build(run: Run) -> MMDinoV2:
 
 
 def load(run: Run) -> ViTEncoder:
-    """Return the trained teacher."""
-    backbone, state = read_backbone(run.folder / "model.safetensors")
-    network = _headed(backbone, run.settings)
-    network.load_state_dict(state)
+    """Return the trained teacher.
+
+    Raises:
+        UserError: the file is missing, damaged, or of other heads.
+    """
+    network = restore(_headed(recorded_backbone(run), run.settings), run, "trained teacher of these heads")
     return ViTEncoder(network, run.settings, run.settings.student_temperature)

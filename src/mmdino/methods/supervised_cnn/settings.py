@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mmdino.config import Job, Needs
 from mmdino.methods.common.needs import network_needs
@@ -49,6 +49,12 @@ class CNNSettings(LoopSettings):
     def needs(self, job: Job) -> Needs:
         """Return what its training needs, on one GPU."""
         return network_needs(job, self.size, self.steps * self.batch, gpus=1, images_gb=self.images_gb)
+
+    @model_validator(mode="after")
+    def _is_not_compiled(self) -> "CNNSettings":
+        if self.compile:
+            raise ValueError("compile: a ViT's blocks alone are compiled, and this network has none; leave it out")
+        return self
 
 
 class Settings(CNNSettings):

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from mmdino.methods.base import Run
+from mmdino.methods.base import Run, restore
 from mmdino.methods.common.batch import Unrendered, Views
 from mmdino.methods.common.draws import Sampler, stream
 from mmdino.methods.common.network import (
     HeadedViT,
     ViTEncoder,
     exported,
-    read_backbone,
+    recorded_backbone,
     starting_backbone,
     token_masks,
 )
@@ -96,7 +96,7 @@ def _hide(rng: np.random.Generator, present: np.ndarray, probability: float) -> 
     """Return which of the present sequences to hide (S,); drawn again until one stays visible."""
     while True:
         hidden = present & (rng.random(len(present)) < probability)
-        if probability >= 1 or not present.any():
+        if not present.any():
             return np.zeros_like(present)
         if (present & ~hidden).any():
             return hidden
@@ -121,8 +121,11 @@ def build(run: Run) -> SupervisedViT:
 
 
 def load(run: Run) -> ViTEncoder:
-    """Return the trained network."""
-    backbone, state = read_backbone(run.folder / "model.safetensors")
+    """Return the trained network.
+
+    Raises:
+        UserError: the file is missing, damaged, or of another network.
+    """
+    backbone = recorded_backbone(run)
     network = HeadedViT(backbone, _head(backbone.shape.dim))
-    network.load_state_dict(state)
-    return ViTEncoder(network, run.settings)
+    return ViTEncoder(restore(network, run, "trained ViT with a linear layer"), run.settings)

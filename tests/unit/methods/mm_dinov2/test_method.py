@@ -190,6 +190,16 @@ def test_patch_tokens_may_have_a_head_of_their_own(tiny_patients, tmp_path):
     assert model.student.patch_head.mlp[0].weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("projection", ["shared", "separate"])
+def test_a_trained_network_starts_another_run_without_its_heads(tiny_patients, tmp_path, projection):
+    tensors, metadata = make(tiny_patients, tmp_path, projection=projection).exported()
+    path = tmp_path / "model.safetensors"
+    save_file({name: tensor.contiguous() + 1 for name, tensor in tensors.items()}, path, metadata)
+    started = make(tiny_patients, tmp_path, backbone=str(path), projection=projection).network.student
+    for name, value in started.backbone.state_dict().items():
+        torch.testing.assert_close(value, tensors[f"backbone.{name}"] + 1, msg=name)
+
+
 def test_signs_of_life_tell_a_flat_teacher_from_a_sharp_one(tiny_patients, tmp_path):
     model = make(tiny_patients, tmp_path).network
     count = model.settings.prototypes

@@ -135,6 +135,8 @@ def test_what_is_refused(run, tmp_path):
         method("supervised-cnn").load(dataclasses.replace(run, folder=tmp_path))
     with pytest.raises(UserError, match="holds no trained 'resnet18'"):
         method("supervised-cnn").load(dataclasses.replace(run, settings=Settings(network="resnet18")))
+    with pytest.raises(ValidationError, match="compile: a ViT's blocks alone"):
+        Settings(compile=True)
     with pytest.raises(ValidationError, match="must be less than steps 10"):
         Settings(steps=10, warmup_steps=10)
 
