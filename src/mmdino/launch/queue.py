@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
+from mmdino.launch.words import last_line, said_by
+
 FORMAT = "%i|%T|%r|%N|%k"
 ALIVE = {
     "PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED",
@@ -138,8 +140,7 @@ def _ask() -> Answer:
         )
         return Answer(asked, said)
     except (OSError, subprocess.SubprocessError) as error:
-        words = getattr(error, "stderr", None) or str(error)
-        return Answer(time.time(), None, words.strip().splitlines()[-1])
+        return Answer(time.time(), None, last_line(said_by(error)))
 
 
 def _run(*command: str) -> str:
@@ -147,8 +148,18 @@ def _run(*command: str) -> str:
 
 
 def folder_of_this_user() -> Path:
-    """Return a folder of this user on this host: the answers are shared between its processes alone."""
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"mmdino-{os.getuid()}"
+    """Return a folder of this user on this host: the answers are shared between its processes alone.
+
+    XDG_RUNTIME_DIR goes at the user's logout, which a process in tmux outlives.
+    """
+    try:
+        return _own_folder(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    except OSError:
+        return _own_folder(tempfile.gettempdir())
+
+
+def _own_folder(parent: str) -> Path:
+    folder = Path(parent) / f"mmdino-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         folder = Path(tempfile.mkdtemp(prefix="mmdino-"))

@@ -208,9 +208,7 @@ def _cancel(job: Submission) -> None:
             queue.cancel(job.job_id)
             return
         except (OSError, subprocess.SubprocessError) as error:
-            say(
-                f"scancel {job.job_id} failed ({words.last_words(getattr(error, 'stderr', None) or str(error))}); again in 10 s"
-            )
+            say(f"scancel {job.job_id} failed ({words.last_words(words.said_by(error))}); again in 10 s")
             time.sleep(10)
     say(f"job {job.job_id} could not be cancelled; do it when SLURM answers again: scancel {job.job_id}")
 

@@ -71,6 +71,18 @@ def no_answer(said: str) -> bool:
     return any(word.lower() in said.lower() for word in NO_ANSWER)
 
 
+def said_by(error: Exception) -> str:
+    """Return what a SLURM command that failed, or did not answer in time, printed to stderr; else the error's own words."""
+    said = getattr(error, "stderr", None) or ""
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said  # of a timeout it comes as bytes
+    return text if text.strip() else str(error)
+
+
+def last_line(said: str) -> str:
+    """Return the last line that says anything."""
+    return said.strip().rpartition("\n")[2].strip()
+
+
 def last_words(said: str) -> str:
     """Return the essence of what a SLURM command printed to stderr."""
     lines = [re.sub(r"^\w+: (error|fatal): ", "", line.strip()) for line in said.splitlines() if line.strip()]

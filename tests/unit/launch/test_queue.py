@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -69,6 +71,37 @@ def test_a_controller_that_is_down_is_no_answer_and_is_not_asked_by_everybody(sl
     assert asked() == 1
     assert all(answer.jobs is None and "Unable to contact" in answer.error for answer in answers)
     assert queue.job_alive("12") is None
+
+
+def test_a_controller_that_complains_and_then_says_nothing_is_no_answer(slurm, monkeypatch):
+    monkeypatch.setattr(queue, "PATIENCE", 0.2)
+    slurm("echo 'squeue: error: slurm_receive_msg: Connection timed out' >&2; exec sleep 60")
+    assert queue.jobs(10).error == "squeue: error: slurm_receive_msg: Connection timed out"
+    assert queue.jobs(10).jobs is None
+
+
+@pytest.mark.parametrize("printed", [b"scancel: error: Connection timed out\n", None])
+def test_a_cancellation_without_an_answer_is_tried_again(monkeypatch, printed):
+    tries = []
+
+    def cancel(job_id):
+        tries.append(job_id)
+        if len(tries) == 1:
+            raise subprocess.TimeoutExpired(["scancel", job_id], 30, stderr=printed)
+
+    monkeypatch.setattr(queue, "cancel", cancel)
+    monkeypatch.setattr(run.time, "sleep", lambda seconds: None)
+    run._cancel(Submission("slurm", ["true"], job_id="12"))
+    assert tries == ["12", "12"]
+
+
+def test_a_user_who_has_logged_out_has_a_folder_all_the_same(slurm, monkeypatch, tmp_path):
+    asked = slurm(LINES)
+    monkeypatch.setattr(queue.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "removed at logout"))
+    assert [queue.jobs(10).jobs.keys() for _ in range(2)] == 2 * [{"12", "13_2", "9"}]
+    assert asked() == 1
+    assert queue.folder_of_this_user() == tmp_path / f"mmdino-{os.getuid()}"
 
 
 def test_a_job_that_the_queue_does_not_hold_is_not_alive(slurm):
