@@ -4,10 +4,12 @@ Hundreds of ``mmdino submit`` wait at the same time. Whichever finds the last an
 of the user's jobs and leaves the answer where the others read it.
 """
 
+import contextlib
 import fcntl
 import getpass
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -110,6 +112,26 @@ def ended(job_id: str) -> Job | None:
         return None
     fields = said.splitlines()[-1].split("|") if said.strip() else []
     return Job(fields[0].split()[0], fields[1], fields[2]) if len(fields) == 3 else None
+
+
+def exit_code(job_id: str) -> int | None:
+    """Return the exit code of a job that has ended; None where neither controller nor accounting says.
+
+    After a signal the controller has 128 more than the signal's number, as a shell does, and accounting the number.
+    """
+    for ask, pattern in ((_shown, r"\bExitCode=(\d+):"), (_accounted, r"^(\d+):")):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            if found := re.search(pattern, ask(job_id)):
+                return int(found[1])
+    return None
+
+
+def _shown(job_id: str) -> str:
+    return _run("scontrol", "show", "job", "--oneliner", job_id)
+
+
+def _accounted(job_id: str) -> str:
+    return sacct([job_id], "ExitCode")
 
 
 def sacct(job_ids: Sequence[str], fields: str, *options: str) -> str:

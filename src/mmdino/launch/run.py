@@ -24,7 +24,14 @@ LOOK_SECONDS = 10.0  # between two looks at the queue, for all waiting processes
 # Seconds between two looks for the outcome file: a tenth of what it has waited already, as each look wakes a process that lay
 # still, a hundred of them together cost what they cost by that, and a short job is missed sooner.
 FIRST_POLL, LAST_POLL = 1.0, 4.0
-LAG_SECONDS = 5.0  # a file written on the node may take that long to be seen here
+LAG_SECONDS = 5.0  # what SLURM says of a job may change that long after its end
+FILE_SECONDS = 60.0  # a file written on the node may take that long to be seen here
+OF_ITSELF = (
+    1,
+    2,
+    126,
+    127,
+)  # exit codes of a command that failed by itself: a traceback, a UserError, what cannot be run
 KILLED_RETRIES = 2
 TAIL = 25
 
@@ -41,7 +48,8 @@ def run_job(
     """Submit the command, wait until it ends, and return if it went well.
 
     A job of this folder that is still alive, whoever submitted it, is waited for instead. SIGINT and SIGTERM cancel it.
-    A job that was killed, and not cancelled by somebody, is submitted again, with more memory where it had too little.
+    A job that was killed, and neither failed by itself nor was cancelled by somebody, is submitted again, with more memory
+    where it had too little.
 
     Args:
         command: a program and its arguments (see :class:`Command`).
@@ -71,7 +79,7 @@ def run_job(
             store(folder, job, outcome=f"exit code {code}" if ending is None else ending.state)
             if code == 0:
                 return None
-            if code is not None or ending is None or ending.state.startswith("CANCELLED") or not left:
+            if code is not None or ending is None or not left or not _was_killed(ending, resources):
                 raise UserError(_explain(command, job, folder, ending))
             resources = _after_a_kill(job, resources, ending)
     return None
@@ -142,7 +150,7 @@ def _submit(task: Task, resources: Resources, together: Path | None, stop: Stop)
 def _wait(job: Submission, folder: Path, stop: Stop) -> tuple[int | None, queue.Job | None]:
     """Wait until the job ends; return its exit code, or how it ended without one."""
     assert job.job_id is not None
-    missing_since: float | None = None
+    last: queue.Job | None = None  # what SLURM said when the job was over
     begun, outcome = time.monotonic(), outcome_file(folder, job.job_id)
     looked, said = begun - LOOK_SECONDS + 2, ""
     while True:
@@ -153,17 +161,25 @@ def _wait(job: Submission, folder: Path, stop: Stop) -> tuple[int | None, queue.
             raise Cancelled(
                 f"job {job.job_id} was cancelled, since this process was told to stop; the same command goes on"
             )
-        if time.monotonic() - looked >= (LOOK_SECONDS if missing_since is None else LAG_SECONDS):
+        if time.monotonic() - looked >= (LOOK_SECONDS if last is None else _patience(last)):
             looked = time.monotonic()
-            seen = _look(job, 0.0 if missing_since else LOOK_SECONDS - 1)
+            seen = _look(job, 0.0 if last else LOOK_SECONDS - 1)
             if seen is None or seen.alive:
-                missing_since = None
+                last = None
                 said = say(_waits_for(job, seen), said)
-            elif missing_since is None:
-                missing_since = looked
+            elif last is None or last.state != seen.state:
+                last = seen
+            elif seen.state == "COMPLETED":
+                say(f"job {job.job_id} ended well, as SLURM says; its outcome file was not seen here")
+                return 0, None  # whether its outputs are there, Snakemake looks
             else:
                 return None, seen
         stop.pause(min(max(FIRST_POLL, (time.monotonic() - begun) / 10), LAST_POLL))
+
+
+def _patience(ended: queue.Job) -> float:
+    """Return for how many seconds the outcome file of a job that is over is waited for; one that was killed has none."""
+    return FILE_SECONDS if ended.state in ("COMPLETED", "FAILED") else LAG_SECONDS
 
 
 def _look(job: Submission, max_age: float) -> queue.Job | None:
@@ -176,7 +192,19 @@ def _look(job: Submission, max_age: float) -> queue.Job | None:
         return None
     if answer.asked < job.submitted + 1:
         return queue.Job("PENDING", "None")
-    return answer.job(job.job_id) or queue.ended(job.job_id) or queue.Job("GONE")
+    seen = answer.job(job.job_id) or queue.ended(job.job_id) or queue.Job("GONE")
+    return _with_its_exit_code(job.job_id, seen) if seen.state == "FAILED" else seen
+
+
+def _with_its_exit_code(job_id: str, failed: queue.Job) -> queue.Job:
+    """Return SLURM's FAILED as it is where the command failed by itself; where a signal ended it, its exit code as state."""
+    code = queue.exit_code(job_id)
+    return failed if code is None or code in OF_ITSELF else failed._replace(state=f"exit code {code}")
+
+
+def _was_killed(ending: queue.Job, resources: Resources) -> bool:
+    """Whether nobody meant the job to end; of several nodes one may have failed because another one was killed."""
+    return not ending.state.startswith("CANCELLED") and (ending.state != "FAILED" or resources.nodes > 1)
 
 
 def _waits_for(job: Submission, seen: queue.Job | None) -> str:
@@ -243,7 +271,7 @@ def _explain(command: Sequence[str], job: Submission, folder: Path, ending: queu
     out, err = log_files(folder, job.job_id)
     lines = [line for path in (out, err) for line in _lines(path) if not line.startswith("submitit ")][-TAIL:]
     said = [line for line in lines if line.startswith("Error: ")][-1:]
-    how = "failed" if ending is None else f"was killed ({ending.state})"
+    how = "failed" if ending is None or ending.state == "FAILED" else f"was killed ({ending.state})"
     if not lines:
         lines = [f"it wrote no log: do the nodes see {folder}, and is there no full or read-only disk?"]
     return "\n".join([f"{shown}: the job {job.job_id} {how}; its log: {err}", *(said or lines)])

@@ -95,6 +95,18 @@ def test_a_cancellation_without_an_answer_is_tried_again(monkeypatch, printed):
     assert tries == ["12", "12"]
 
 
+def test_the_exit_code_is_the_controllers_else_accountings(slurm, tmp_path):
+    slurm(LINES)
+    for name, said in (("scontrol", "JobId=12 JobState=FAILED ExitCode=137:0 DerivedExitCode=0:0"), ("sacct", "9:0")):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\necho '{said}'\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    assert queue.exit_code("12") == 137
+    (tmp_path / "bin" / "scontrol").write_text("#!/bin/sh\necho 'Invalid job id specified' >&2\nexit 1\n")
+    assert queue.exit_code("12") == 9
+    (tmp_path / "bin" / "sacct").write_text("#!/bin/sh\nexit 1\n")
+    assert queue.exit_code("12") is None
+
+
 def test_a_user_who_has_logged_out_has_a_folder_all_the_same(slurm, monkeypatch, tmp_path):
     asked = slurm(LINES)
     monkeypatch.setattr(queue.tempfile, "tempdir", str(tmp_path))
