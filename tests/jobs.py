@@ -38,7 +38,7 @@ from mmdino.errors import UserError
 from mmdino.launch import run
 from mmdino.launch.resources import Resources
 
-run.LOOK_SECONDS, run.LAG_SECONDS, run.FILE_SECONDS = 3.0, 2.0, 10.0  # of 10, 5 and 60: there is no network between a node and this process
+run.LOOK_SECONDS, run.LAG_SECONDS, run.FILE_SECONDS = 3.0, 2.0, 10.0  # less than over a network
 command, folder, name, resources, together = json.loads(sys.argv[1])
 try:
     run.run_job(command, Path(folder), name, Resources(**resources), Path(together) if together else None)
