@@ -43,11 +43,12 @@ class Cancelled(UserError):
 
 
 def run_job(
-    command: Sequence[str], folder: Path, name: str, resources: Resources, together: Path | None = None
+    command: Sequence[str], folder: Path, name: str, resources: Resources, together: Path | None = None, key: str = ""
 ) -> None:
     """Submit the command, wait until it ends, and return if it went well.
 
-    A job of this folder that is still alive, whoever submitted it, is waited for instead. SIGINT and SIGTERM cancel it.
+    A job of this folder that is still alive, whoever submitted it, is waited for instead, unless what it depends on was
+    changed since: it is cancelled then. SIGINT and SIGTERM cancel the job.
     A job that was killed, and neither failed by itself nor was cancelled by somebody, is submitted again, with more memory
     where it had too little.
 
@@ -57,6 +58,7 @@ def run_job(
         name: the job's.
         resources: what it asks for.
         together: a folder for the job arrays of those who name it too; None: a job of its own.
+        key: of what the command depends on and does not say (:func:`mmdino.launch.resources.depends_on`).
 
     Raises:
         UserError: SLURM refused the job, or it failed or was cancelled; the message has SLURM's words or the tail of its log.
@@ -71,7 +73,7 @@ def run_job(
         raise UserError(f"{folder}: SLURM reads '%' in a log's path as a pattern; choose a path without it")
     if resources.cluster == "debug":
         return _run_here(command)
-    task = Task(list(command), folder, name)
+    task = Task(list(command), folder, name, key)
     with Stop() as stop:
         for left in reversed(range(KILLED_RETRIES + 1)):
             job = _find_or_submit(task, resources, together.absolute() if together else None, stop)
@@ -98,7 +100,7 @@ def _find_or_submit(task: Task, resources: Resources, together: Path | None, sto
     while stop.received is None:
         try:
             with lock(task.folder / "submit.lock", f"submitting {task.name}", queue.job_alive):
-                found = _find(task, stop)
+                found = _find(task, resources, stop)
                 if found is not None:
                     say(f"job {found.job_id} was found; waiting for it")
                     return found
@@ -109,33 +111,60 @@ def _find_or_submit(task: Task, resources: Resources, together: Path | None, sto
     raise Cancelled(f"{task.name}: stopped before it was submitted")
 
 
-def _find(task: Task, stop: Stop) -> Submission | None:
+def _find(task: Task, resources: Resources, stop: Stop) -> Submission | None:
     """Return the job that an earlier start left behind, if it still waits or runs, or ended well while nobody watched.
 
-    Waits for SLURM to say so.
+    One from before a change of what it depends on is cancelled, and waited for until it lets go of the run's lock.
+
+    Raises:
+        UserError: it is SLURM's, and nobody here can ask SLURM.
     """
     job = stored(task.folder)
     if job is None or job.outcome is not None:
         return None
-    if job.job_id and job.command == task.command and exit_code(task.folder, job.job_id) == 0:
-        return job
+    code, same = exit_code(task.folder, job.job_id or ""), job.is_for(task.key)
+    if code is not None:
+        return job if code == 0 and same and job.command == task.command else None
+    said = ""
+    while (alive := _alive(job, resources, task.folder, stop)) is not None:
+        if same:
+            return alive
+        said = say(f"job {alive.job_id} was found, of settings or data before a change; cancelling it", said)
+        _cancel(alive)
+        stop.pause(LAG_SECONDS)
+    return None
+
+
+def _alive(job: Submission, resources: Resources, folder: Path, stop: Stop) -> Submission | None:
+    """Return a job, with its id, if it waits or runs; asks SLURM until it says so."""
     if job.cluster == "local":
         return job if is_alive_here(job) else None
-    while stop.received is None:
+    while stop.received is None and job.comment:  # without one, SLURM has not been asked to take it
         answer = queue.jobs(0)  # an older one may not hold what another submitter has just sent
         if answer.jobs is not None:
             number = job.found_in(answer.jobs)
             return replace(job, job_id=number) if number else None
+        if resources.cluster != "slurm" and (not shutil.which("squeue") or words.no_configuration(answer.error)):
+            raise UserError(_unanswerable(job, folder))
         say(f"squeue does not answer ({answer.error}); asking again, since a job may be there already")
         stop.pause(LOOK_SECONDS)
     return None
+
+
+def _unanswerable(job: Submission, folder: Path) -> str:
+    path = folder / "job.json"
+    named = f"job {job.job_id}" if job.job_id else "a job"
+    return (
+        f"{path}: {named} was given to SLURM, and no SLURM answers on this machine whether it still waits or runs; go on "
+        "where `squeue` answers, or, once it is gone there (by `scancel`), delete that file and start again"
+    )
 
 
 def _submit(task: Task, resources: Resources, together: Path | None, stop: Stop) -> Submission:
     """Submit, as often as it takes where the refusal passes."""
     if stop.received is not None:
         raise Cancelled(f"{task.name}: stopped before it was submitted")
-    waiting = store(task.folder, Submission(resources.cluster, task.command))
+    waiting = store(task.folder, Submission(resources.cluster, task.command, key=task.key))
     if resources.cluster == "slurm":
         job = Room(resources, together).submit(task, stop)
         if job is None:

@@ -6,8 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mmdino.errors import UserError
 from mmdino.launch import queue, run, words
+from mmdino.launch.command import outcome_file
 from mmdino.launch.executor import Task
+from mmdino.launch.resources import Resources
 from mmdino.launch.stop import Stop
 from mmdino.launch.submission import Submission, store
 
@@ -135,7 +138,53 @@ def test_a_job_that_another_submitter_has_just_sent_is_found(slurm, tmp_path):
     slurm(LINES)
     sent = store(tmp_path, Submission("slurm", ["true"], comment="mmdino-a", job_id="12", submitted=time.time()))
     with Stop() as stop:
-        assert run._find(Task(["true"], tmp_path, "run"), stop) == sent
+        assert run._find(Task(["true"], tmp_path, "run"), Resources("slurm"), stop) == sent
+
+
+def left_behind(folder, **changes):
+    job = Submission("slurm", ["true"], comment="mmdino-a", job_id="12", submitted=time.time(), key="before")
+    return store(folder, job, **changes)
+
+
+def find(folder, cluster, key="before"):
+    with Stop() as stop:
+        return run._find(Task(["true"], folder, "run", key), Resources(cluster), stop)
+
+
+def test_a_job_from_before_a_change_is_cancelled_and_gone_before_another_one_is_submitted(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "LAG_SECONDS", 0)
+    asked = slurm(f"test -e {tmp_path}/cancelled && test $(wc -l < {tmp_path}/asked) -gt 3 || {{ {LINES}; }}")
+    (tmp_path / "bin" / "scancel").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/cancelled\n')
+    (tmp_path / "bin" / "scancel").chmod(0o755)
+    left_behind(tmp_path)
+    assert find(tmp_path, "slurm", "after") is None
+    assert set((tmp_path / "cancelled").read_text().split()) == {"12"}
+    assert asked() == 4  # it took a while to end
+
+
+@pytest.mark.parametrize("said", [None, "echo 'squeue: fatal: Could not establish a configuration source' >&2; exit 1"])
+def test_a_job_of_slurms_that_this_machine_cannot_ask_for_is_named(slurm, tmp_path, monkeypatch, said):
+    if said:
+        slurm(said)
+    else:
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    left_behind(tmp_path)
+    with pytest.raises(UserError, match=rf"{tmp_path}/job.json: job 12 was given to SLURM.*delete that file"):
+        find(tmp_path, "local")
+
+
+def test_what_slurm_was_never_asked_to_take_is_no_job(slurm, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    left_behind(tmp_path, comment="", job_id=None)
+    assert find(tmp_path, "local") is None
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_a_job_of_slurms_that_left_its_exit_code_needs_no_slurm(slurm, tmp_path, monkeypatch, code):
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    job = left_behind(tmp_path)
+    outcome_file(tmp_path, "12").write_text(json.dumps({"exit_code": code}))
+    assert find(tmp_path, "local") == (None if code else job)
 
 
 @pytest.mark.parametrize(
