@@ -12,10 +12,11 @@ command -v "$python" >/dev/null || stop "python3 is missing; install it: apt-get
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
   stop "Python's venv module is missing; install it: apt-get install python3-venv"
 [ "$(uname -m)" = x86_64 ] || echo "Note: the lock was resolved on x86_64; on $(uname -m) some wheels may be missing." >&2
-free=$(df -Pk . | awk 'NR==2 {print int($4 / 1048576)}')
-[ "$free" -ge 10 ] || stop "only $free GB are free here and the environment takes 8 GB (PyTorch with CUDA); free some space"
-
-[ -x .venv/bin/python ] || "$python" -m venv .venv
+if [ ! -x .venv/bin/python ]; then
+  free=$(df -Pk . | awk 'NR==2 {print int($4 / 1048576)}')
+  [ "$free" -ge 10 ] || stop "only $free GB are free here and the environment takes 8 GB (PyTorch with CUDA); free some space"
+  "$python" -m venv .venv
+fi
 .venv/bin/python -m pip install --disable-pip-version-check --no-deps -r envs/requirements.lock
 .venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation --quiet -e .
 .venv/bin/python - <<'CHECK' || stop "a system library is missing, see above; on Debian or Ubuntu: apt-get install libstdc++6 libgomp1 libgl1 libglib2.0-0"

@@ -38,10 +38,10 @@ from mmdino.errors import UserError
 from mmdino.launch import run
 from mmdino.launch.resources import Resources
 
-run.LOOK_SECONDS, run.LAG_SECONDS = 3.0, 2.0  # of 10 and 5: there is no network between a node and this process
-command, folder, name, resources, together = json.loads(sys.argv[1])
+run.LOOK_SECONDS, run.LAG_SECONDS, run.FILE_SECONDS = 3.0, 2.0, 10.0  # less than over a network
+command, folder, name, resources, together, key = json.loads(sys.argv[1])
 try:
-    run.run_job(command, Path(folder), name, Resources(**resources), Path(together) if together else None)
+    run.run_job(command, Path(folder), name, Resources(**resources), Path(together) if together else None, key)
 except UserError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(getattr(error, "exit_code", 2))
@@ -67,6 +67,7 @@ class Run:
         self.command = command or [sys.executable, str(folder / "training.py"), str(folder), str(steps), str(seconds)]
         self.resources = {"cluster": "local", "memory_gb": 1, "minutes": 30, **resources}
         self.together = str(together) if together else None
+        self.key = ""
         self.submitters: list[subprocess.Popen] = []
 
     @property
@@ -81,7 +82,7 @@ class Run:
 
     def submitter(self) -> list[str]:
         """Return the command that submits the training and waits for it."""
-        submission = [self.command, str(self.jobs), JOB, self.resources, self.together]
+        submission = [self.command, str(self.jobs), JOB, self.resources, self.together, self.key]
         return [sys.executable, "-c", SUBMITTER, json.dumps(submission)]
 
     def submit(self, **environment: str) -> subprocess.Popen:

@@ -102,7 +102,7 @@ def test_05_training_killed(make):
     submitter = run.submit()
     os.kill(training(run), signal.SIGKILL)
     said = succeeds(submitter, run, submissions=2)
-    assert "was killed (FAILED); submitting it again" in said
+    assert "was killed (exit code 137); submitting it again" in said
     went_on(run, 2)
 
 

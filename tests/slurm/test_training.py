@@ -142,4 +142,4 @@ def test_a_node_that_loses_its_process_ends_the_job_which_is_submitted_again(clu
     code, said = finish(submitter)
     assert code == 0, said
     assert said.count("was submitted;") == 2
-    assert "was killed (FAILED); submitting it again" in said
+    assert "was killed (exit code 137); submitting it again" in said

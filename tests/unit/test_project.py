@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -63,6 +65,31 @@ def test_setup_says_in_a_sentence_what_is_missing_and_how_to_install_it(tmp_path
         assert answer.returncode == 2
         assert said in answer.stderr
         assert len(answer.stderr.strip().splitlines()) == 1
+
+
+def test_setup_asks_for_space_for_a_new_environment_alone(tmp_path):
+    def setup():
+        environment = {
+            **os.environ,
+            "PYTHON": sys.executable,
+            "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+        script = tmp_path / "envs" / "setup.sh"
+        return subprocess.run(["bash", script], env=environment, capture_output=True, text=True, check=False)
+
+    for path, text in (
+        ("bin/df", "#!/bin/sh\necho Filesystem\necho 'disk 1 1 1048576 1% /'\n"),
+        (".venv/bin/python", "#!/bin/sh\nexit 0\n"),
+        ("envs/setup.sh", (ROOT / "envs" / "setup.sh").read_text()),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+        (tmp_path / path).chmod(0o755)
+    answer = setup()
+    assert answer.returncode == 0, answer.stderr
+    assert (tmp_path / ".venv" / ".ready").exists()
+    shutil.rmtree(tmp_path / ".venv")
+    assert "only 1 GB are free here" in setup().stderr
 
 
 def test_every_test_that_the_table_of_mends_names_is_there():

@@ -63,13 +63,27 @@ def test_a_finished_study_has_nothing_to_do(clone):
     assert planned(clone) == {}
 
 
-def test_forcing_an_experiments_training_touches_that_one_alone(clone):
-    assert planned(clone, "--forcerun", "train", "radiomics") == {**ONE_RUN, "radiomics": 1}
-    assert planned(clone, "radiomics", "--forcerun", "train") == {**ONE_RUN, "radiomics": 1}
+@pytest.mark.parametrize("option", ["--forcerun", "-R"])
+def test_forcing_an_experiments_training_touches_that_one_alone(clone, option):
+    assert planned(clone, option, "train", "radiomics") == {**ONE_RUN, "radiomics": 1}
+    assert planned(clone, "radiomics", option, "train") == {**ONE_RUN, "radiomics": 1}
+
+
+@pytest.mark.parametrize("option", ["--forcerun=train", "-Rtrain"])
+def test_what_is_forced_may_be_joined_to_its_option(clone, option):
+    assert planned(clone, option, "radiomics") == {**ONE_RUN, "radiomics": 1}
+    assert planned(clone, option).keys() >= {**ONE_RUN, **READ}.keys()  # no target is named: the study's
 
 
 def test_forcing_by_a_short_name(clone):
     assert planned(clone, "--forcerun", "train", SHORT) == {**ONE_RUN, SHORT: 1}
+
+
+def test_forcing_the_training_of_several_targets_or_of_a_group(clone):
+    two, four = ({name: count * jobs for name, jobs in ONE_RUN.items()} for count in (2, 4))
+    assert planned(clone, "--forcerun", "train", "radiomics", "mm-dinov2") == {**two, "radiomics": 1, "mm-dinov2": 1}
+    assert planned(clone, "--forcerun", "train", "baselines") == {**four, "baselines": 1}
+    assert planned(clone, "--forcerun", "train", "preprocess") == {"preprocess": 1}
 
 
 def test_a_rule_keeps_its_name(clone, edited):

@@ -1,7 +1,7 @@
 # The study as Snakemake sees it: names, paths and settings, read through the light mmdino.config.
+import argparse
 import shlex
 import sys
-from itertools import takewhile
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -98,8 +98,9 @@ def said_of(target):
 
 def forced():
     """Return what `--forcerun` names on the command line; Snakemake tells only after this file is read."""
-    words = sys.argv[sys.argv.index("--forcerun") + 1 :] if "--forcerun" in sys.argv else []
-    return list(takewhile(lambda word: not word.startswith("-"), words))
+    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    known.add_argument("-R", "--forcerun", nargs="*", default=[])
+    return known.parse_known_args(sys.argv[1:])[0].forcerun
 
 
 def scans(wildcards):

@@ -3,6 +3,8 @@ GROUPS = {
     group: [name for name in EXPERIMENTS if LOADED.experiment(name).group == group]
     for group in ("baseline", "ablation")
 }
+# Those whose rules make nothing themselves.
+GATHERING = ("preprocess", "baselines", "ablations", "missing-sequences", "tune")
 HELP = {
     "all": "the study's report, and all that it needs (the default)",
     "preprocess": "every cohort preprocessed, split and cut into slices; nothing trained",

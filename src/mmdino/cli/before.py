@@ -1,5 +1,6 @@
 """What one asks before a study runs."""
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,18 +23,35 @@ def check(paths: Annotated[list[Path], typer.Argument(help="Folders of unpacked 
     typer.echo("\n\n".join(check_folders(paths)))
 
 
+def cluster_at_hand() -> str:
+    """Return slurm where jobs can be submitted from, else local."""
+    return "slurm" if shutil.which("sbatch") else "local"
+
+
 @verbs.command(rich_help_panel=PANEL)
 def doctor(
     study: StudyFile,
-    results: Annotated[Path, typer.Option("--results", help="Where results go.")] = Path("results"),
-    cluster: Annotated[Literal["slurm", "local"], typer.Option("--cluster", help="Where jobs shall run.")] = "slurm",
+    cluster: Annotated[
+        Literal["slurm", "local"],
+        typer.Option(
+            "--cluster",
+            help="Where jobs shall run; else slurm where there is an sbatch on PATH, and local where there is none.",
+            default_factory=cluster_at_hand,
+            show_default=False,
+        ),
+    ],
+    results: Annotated[
+        Path | None, typer.Option("--results", help="Where results go; else as config/config.yaml says.")
+    ] = None,
     profile: Annotated[Path, typer.Option("--profile", help="The profile's folder.")] = Path("profiles/slurm"),
 ) -> None:
     """Say what this machine or cluster offers, and what would stop a study (exit code 2), before anything is queued."""
     from mmdino.config import load_study
+    from mmdino.config.chosen import chosen_results
     from mmdino.launch.doctor import examine
 
-    found = examine(load_study(study), results, cluster, profile)
+    loaded = load_study(study)
+    found = examine(loaded, results or chosen_results(loaded.study.name).parent, cluster, profile)
     for finding in found:
         typer.echo(f"{finding.level:5} {finding.what:16} {finding.said}")
     stops = [finding.what for finding in found if finding.level == "STOP"]

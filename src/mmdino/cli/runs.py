@@ -120,7 +120,7 @@ def submit(
     ] = None,
 ) -> None:
     """Run another verb as a job and wait for it: mmdino submit --name … --jobs … -- train --study … ."""
-    from mmdino.launch.resources import Resources, declared
+    from mmdino.launch.resources import Resources, declared, depends_on
     from mmdino.launch.run import run_job
 
     wrong = [pair for pair in (*slurm, *slurm_cpu) if pair and "=" not in pair]
@@ -140,7 +140,7 @@ def submit(
         nodes if needs.gpus > 1 else 1,  # who shares no batch among GPUs shares none among nodes
         {key: value for key, _, value in (pair.partition("=") for pair in options if pair)},
     )
-    run_job(["mmdino", *context.args], jobs, name, resources, together)
+    run_job(["mmdino", *context.args], jobs, name, resources, together, depends_on(context.args))
 
 
 @verbs.command(rich_help_panel=PANEL)

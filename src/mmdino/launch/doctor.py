@@ -24,7 +24,11 @@ CARRIED = {
     "backbone": ("random", "starter", "starter-1200", "starter-5000"),
     "atlas": ("mni152",),
     "segmenter": ("phantom", "none"),
+    "model": ("phantom",),
+    "weights": ("random",),
 }
+FETCHED = ("backbone", "weights")  # by timm, where they are no paths
+ENDINGS = (".pth", ".pt", ".safetensors")  # of files of weights
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,8 @@ def examine(loaded: LoadedStudy, results: Path, cluster: str, profile: Path) -> 
     """Look at everything; ``cluster`` is slurm where the study shall run through ``profile``."""
     found = [*_machine(), *_torch(), *_disks(results), *_study(loaded)]
     if cluster == "slurm":
-        found += [*_slurm(), *_profile(profile)]
-    return found
+        return [*found, *_slurm(), *_profile(profile)]
+    return [*found, Finding("ok", "jobs", "run on this machine (profiles/local); --cluster slurm looks at a cluster")]
 
 
 def _machine() -> Iterator[Finding]:
@@ -96,19 +100,37 @@ def _study(loaded: LoadedStudy) -> Iterator[Finding]:
     study = loaded.study
     named = [("cohort " + name, cohort.path) for name, cohort in study.cohorts.items() if cohort.path]
     named += [("atlas", study.preprocess.atlas), ("segmenter", study.preprocess.segmenter)]
-    backbones = {str(getattr(loaded.settings(name), "backbone", "random")) for name in loaded.experiments}
-    named += [("backbone", name) for name in sorted(backbones)]
     for what, name in named:
-        if name in CARRIED.get(what, ()):
-            yield Finding("ok", what, f"{name} (carried by the project)")
-        elif Path(name).exists():
-            yield Finding("ok", what, name)
-        elif what == "backbone" and not Path(name).suffix and "/" not in name:
-            yield Finding(
-                "note", what, f"{name} is fetched by timm; on nodes without network fetch it here first, or give a path"
-            )
-        else:
-            yield Finding("STOP", what, f"{name}: there is no such path; mend it in {loaded.path}")
+        yield _path(what, name, loaded.path)
+    for (what, name), experiments in sorted(_networks(loaded).items()):
+        found = _path(what, name, loaded.path)
+        if found.level == "STOP" and not set(experiments) & set(loaded.default):
+            found = Finding("note", what, f"{found.said}, for {', '.join(experiments)} (on request)")
+        yield found
+
+
+def _networks(loaded: LoadedStudy) -> dict[tuple[str, str], list[str]]:
+    """Return each network that experiments begin with, by setting and value, and whose it is."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for experiment in loaded.experiments:
+        settings = loaded.settings(experiment).model_dump()
+        for what in ("backbone", "model", "weights"):
+            if what in settings:
+                found.setdefault((what, settings[what]), []).append(experiment)
+    return found
+
+
+def _path(what: str, name: str, study: Path) -> Finding:
+    """Say whether what a study names is carried by the project, there, or fetched when it is needed."""
+    if name in CARRIED.get(what, ()):
+        return Finding("ok", what, f"{name} (carried by the project)")
+    if Path(name).exists():
+        return Finding("ok", what, name)
+    if what in FETCHED and "/" not in name and not name.endswith(ENDINGS):
+        return Finding(
+            "note", what, f"{name} is fetched by timm; on nodes without network fetch it here first, or give a path"
+        )
+    return Finding("STOP", what, f"{name}: there is no such path; mend it in {study}")
 
 
 def _slurm() -> Iterator[Finding]:

@@ -38,11 +38,13 @@ class Task:
         command: a program and its arguments.
         folder: of the job's files.
         name: the job's.
+        key: of what it depends on beside its command.
     """
 
     command: list[str]
     folder: Path
     name: str
+    key: str = ""
 
 
 def submit(tasks: Sequence[Task], folder: Path, resources: Resources, comment: str) -> list[str]:

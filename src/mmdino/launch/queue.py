@@ -4,10 +4,12 @@ Hundreds of ``mmdino submit`` wait at the same time. Whichever finds the last an
 of the user's jobs and leaves the answer where the others read it.
 """
 
+import contextlib
 import fcntl
 import getpass
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -15,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
+
+from mmdino.launch.words import last_line, said_by
 
 FORMAT = "%i|%T|%r|%N|%k"
 ALIVE = {
@@ -110,6 +114,26 @@ def ended(job_id: str) -> Job | None:
     return Job(fields[0].split()[0], fields[1], fields[2]) if len(fields) == 3 else None
 
 
+def exit_code(job_id: str) -> int | None:
+    """Return the exit code of a job that has ended; None where neither controller nor accounting says.
+
+    After a signal the controller has 128 more than the signal's number, as a shell does, and accounting the number.
+    """
+    for ask, pattern in ((_shown, r"\bExitCode=(\d+):"), (_accounted, r"^(\d+):")):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            if found := re.search(pattern, ask(job_id)):
+                return int(found[1])
+    return None
+
+
+def _shown(job_id: str) -> str:
+    return _run("scontrol", "show", "job", "--oneliner", job_id)
+
+
+def _accounted(job_id: str) -> str:
+    return sacct([job_id], "ExitCode")
+
+
 def sacct(job_ids: Sequence[str], fields: str, *options: str) -> str:
     """Return what accounting says of jobs: a line each, fields separated by ``|``."""
     named = f"--jobs={','.join(job_ids)}"
@@ -138,8 +162,7 @@ def _ask() -> Answer:
         )
         return Answer(asked, said)
     except (OSError, subprocess.SubprocessError) as error:
-        words = getattr(error, "stderr", None) or str(error)
-        return Answer(time.time(), None, words.strip().splitlines()[-1])
+        return Answer(time.time(), None, last_line(said_by(error)))
 
 
 def _run(*command: str) -> str:
@@ -147,8 +170,18 @@ def _run(*command: str) -> str:
 
 
 def folder_of_this_user() -> Path:
-    """Return a folder of this user on this host: the answers are shared between its processes alone."""
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"mmdino-{os.getuid()}"
+    """Return a folder of this user on this host: the answers are shared between its processes alone.
+
+    XDG_RUNTIME_DIR goes at the user's logout, which a process in tmux outlives.
+    """
+    try:
+        return _own_folder(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    except OSError:
+        return _own_folder(tempfile.gettempdir())
+
+
+def _own_folder(parent: str) -> Path:
+    folder = Path(parent) / f"mmdino-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         folder = Path(tempfile.mkdtemp(prefix="mmdino-"))

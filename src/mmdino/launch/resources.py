@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from mmdino.config import Needs, load_study
 from mmdino.config.needs import MANY
+from mmdino.files import content_key, file_digest
+
+OF_A_RUN = {"--study", "--experiment"}  # the options by which a verb's command line names an experiment
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,43 @@ def declared(command: Sequence[str]) -> Needs:
     Raises:
         UserError: the study or the experiment is unknown.
     """
-    said = dict(pairwise(command))
-    if "--experiment" not in said or "--study" not in said:
+    said = dict(_options(command))
+    if not said.keys() >= OF_A_RUN:
         return Needs(cpus=MANY, gpus=MANY, minutes=720)
     return load_study(said["--study"], check=False).needs(
         said["--experiment"], "predict" if command[0] == "predict" else "train"
     )
+
+
+def depends_on(command: Sequence[str]) -> str:
+    """Return a key of what a verb depends on that its command line does not say; "" of a verb that names no experiment.
+
+    These are the settings that its rule has as params, the contents of its splits and banks, and for a prediction the run.
+
+    Args:
+        command: as of :func:`declared`.
+
+    Raises:
+        UserError: the study or the experiment is unknown.
+    """
+    options = _options(command)
+    said = dict(options)
+    if not said.keys() >= OF_A_RUN:
+        return ""
+    loaded = load_study(said["--study"], check=False)
+    evaluation, experiment = loaded.study.evaluation, loaded.experiment(said["--experiment"])
+    settings: dict[str, Any] = {
+        "predict": {"protocols": evaluation.protocols},
+        "tune": {**experiment.model_dump(include={"tune", "readout"}), "trials": evaluation.trials},
+    }.get(command[0], {})
+    files = [Path(said["--splits"])] if "--splits" in said else []
+    files += [Path(folder) / "meta.json" for option, folder in options if option == "--slices"]
+    files += [Path(said["--out"]).parent / "run.json"] if command[0] == "predict" and "--out" in said else []
+    read = [file_digest(path) for path in files if path.exists()]
+    return content_key([loaded.resolved(experiment.name), settings, read])
+
+
+def _options(command: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the options of a command line with their values, however each is written: ``--name value``, ``--name=value``."""
+    joined = [(name, value) for name, equals, value in (word.partition("=") for word in command) if equals]
+    return [(name, value) for name, value in [*pairwise(command), *joined] if name.startswith("--")]

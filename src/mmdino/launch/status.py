@@ -98,17 +98,25 @@ def _row(
     ):
         if (folder / name).exists():
             row.state = state if state != "training" else "stopped"
-    if row.state == "stopped":
+    stopped = row.state == "stopped"
+    if stored:
+        _read_job(row, folder, *_latest(stored), answer)
+    if stopped or row.state == "train: running":  # also of a run that is done and trained again
         _read_progress(row, folder, loaded.settings(experiment))
+    if not row.state.endswith("running"):
+        row.eta_seconds = None
     used = [hours[number] for number in _numbers(folder) if number in hours]
     row.gpu_hours = sum(used) if used else None
-    if stored and row.state != "done":
-        _read_job(row, folder, *stored[0], answer)
     return row
 
 
+def _latest(stored: Sequence[tuple[str, Submission]]) -> tuple[str, Submission]:
+    """Return the job that is under way, as far as is known, else the one that was submitted last, with its step."""
+    return max(stored, key=lambda job: (job[1].outcome is None, job[1].submitted))
+
+
 def _read_job(row: Row, folder: Path, step: str, job: Submission, answer: queue.Answer | None) -> None:
-    """Fill in where the run's last job is, and what it complained of."""
+    """Fill in where a job of the run's is, and what it complained of."""
     row.job = job.job_id or ""
     row.node = (job.owner or {}).get("host", "")
     if job.outcome is not None:
@@ -123,8 +131,6 @@ def _read_job(row: Row, folder: Path, step: str, job: Submission, answer: queue.
         seen = answer.job(row.job) or queue.Job("GONE")
         why = f" ({words.why_waiting(row.job, seen.reason)})" if seen.state == "PENDING" else ""
         row.state, row.node = f"{step}: {seen.state.lower()}{why}", seen.node
-    if not row.state.endswith("running"):
-        row.eta_seconds = None
 
 
 def _submissions(folder: Path) -> Iterator[tuple[str, Submission]]:

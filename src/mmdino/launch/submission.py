@@ -26,6 +26,8 @@ class Submission:
         owner: the process that looks after a local job.
         submitted: seconds since the epoch.
         outcome: how it ended, once that is known.
+        key: of what it depends on beside its command (:func:`mmdino.launch.resources.depends_on`); empty: not known, as of
+            an older version's job.
     """
 
     cluster: str
@@ -36,11 +38,16 @@ class Submission:
     owner: dict | None = None
     submitted: float = 0.0
     outcome: str | None = None
+    key: str = ""
 
     @property
     def waits(self) -> bool:
         """Whether the scheduler has neither taken nor refused it yet."""
         return self.job_id is None and self.outcome is None
+
+    def is_for(self, key: str) -> bool:
+        """Whether it depends on what a job of this key does."""
+        return not self.key or self.key == key
 
     def found_in(self, jobs: Mapping[str, queue.Job]) -> str | None:
         """Return the id under which the queue holds this job, waiting or running."""

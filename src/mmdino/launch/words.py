@@ -23,6 +23,13 @@ NO_ANSWER = (
     "Resource temporarily unavailable",
     "slurm_receive_msg",
 )
+# What its commands say where they are installed and belong to no cluster.
+NO_CONFIGURATION = (
+    "Could not establish a configuration source",
+    "Unable to process configuration file",
+    "Unable to process slurm.conf",
+    "unable to status file",
+)
 # What SLURM says of a refused job → what to change.
 ADVICE = {
     "account": "name one that `sacctmgr show associations user=$USER` lists, in profiles/slurm",
@@ -69,6 +76,23 @@ def passes(said: str) -> bool:
 def no_answer(said: str) -> bool:
     """Whether ``sbatch`` had no answer from the controller."""
     return any(word.lower() in said.lower() for word in NO_ANSWER)
+
+
+def no_configuration(said: str) -> bool:
+    """Whether a SLURM command knows no cluster to ask."""
+    return any(word.lower() in said.lower() for word in NO_CONFIGURATION)
+
+
+def said_by(error: Exception) -> str:
+    """Return what a SLURM command that failed, or did not answer in time, printed to stderr; else the error's own words."""
+    said = getattr(error, "stderr", None) or ""
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said  # of a timeout it comes as bytes
+    return text if text.strip() else str(error)
+
+
+def last_line(said: str) -> str:
+    """Return the last line that says anything."""
+    return said.strip().rpartition("\n")[2].strip()
 
 
 def last_words(said: str) -> str:

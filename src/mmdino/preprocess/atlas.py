@@ -59,5 +59,5 @@ def _space(path: Path) -> str:
 def _carried() -> Path:
     found = find_spec("nilearn")
     if found is None or found.origin is None:
-        raise UserError("atlas 'mni152': nilearn, which carries it, is not installed; run `make env` again")
+        raise UserError("atlas 'mni152': nilearn, which carries it, is not installed; run `make setup` again")
     return Path(found.origin).parent / CARRIED

@@ -1,7 +1,13 @@
+import re
+import shutil
+
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from mmdino.cli import app
 from mmdino.config import load_study
+from mmdino.errors import UserError
 from mmdino.launch.doctor import examine
 
 SINFO = """#!/bin/sh
@@ -106,3 +112,70 @@ def test_paths_that_the_study_names_must_be_there(tmp_path, bin):
     assert found["atlas"].startswith(
         "data/sri24/t1_brain.nii.gz: there is no such path; mend it in config/studies/paper.yaml"
     )
+
+
+def study_of(tmp_path, methods, experiments=("mm-dinov2",), on_request=()):
+    """Return the miniature study with other experiments, in a copy of the configuration."""
+    shutil.copytree("config", tmp_path / "config")
+    path = tmp_path / "config" / "studies" / "mini.yaml"
+    chosen = {"experiments": list(experiments), "more_experiments": list(on_request), "methods": methods}
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | chosen))
+    return load_study(path)
+
+
+def said_of(found, what):
+    return {(finding.level, finding.said.partition(": ")[0].split()[0]) for finding in found if finding.what == what}
+
+
+def test_weights_by_a_timm_name_are_fetched_and_stop_nothing(tmp_path, bin):
+    found = examine(load_study("config/studies/paper.yaml"), tmp_path, "local", tmp_path)
+    assert ("note", "vit_base_patch14_dinov2.lvd142m") in said_of(found, "backbone")
+    assert "backbone" not in stops(found)
+
+
+@pytest.mark.parametrize("name", ["weights/dinov2_vitb14", "dinov2_vitb14_pretrain.pth", "mine.pt", "mine.safetensors"])
+def test_weights_by_a_path_must_be_there(tmp_path, bin, name):
+    loaded = study_of(tmp_path, {"mm-dinov2": {"backbone": name}})
+    assert stops(examine(loaded, tmp_path, "local", tmp_path))["backbone"].startswith(f"{name}: there is no such path")
+
+
+def test_other_networks_that_experiments_begin_with_are_looked_at(tmp_path, bin):
+    methods = {"supervised-cnn": {"weights": "cnn.pth"}, "nnunet-encoder": {"model": "data/segmenter-2d"}}
+    loaded = study_of(tmp_path, methods, ["mm-dinov2", *methods])
+    assert {"weights", "model"} <= stops(examine(loaded, tmp_path, "local", tmp_path)).keys()
+
+
+def test_weights_of_an_experiment_on_request_stop_nothing(tmp_path, bin):
+    loaded = study_of(tmp_path, {"supervised-cnn": {"weights": "cnn.pth"}}, on_request=["supervised-cnn"])
+    found = examine(loaded, tmp_path, "local", tmp_path)
+    assert "weights" not in stops(found)
+    [finding] = [finding for finding in found if finding.what == "weights"]
+    assert finding.said.endswith("mend it in " + str(loaded.path) + ", for supervised-cnn (on request)")
+
+
+def doctor(tmp_path, *options):
+    study = study_of(tmp_path, {"mm-dinov2": {"backbone": "starter"}}).path
+    return CliRunner().invoke(app, ["doctor", "--study", str(study), *options])
+
+
+def test_where_there_is_no_sbatch_the_study_runs_on_this_machine(tmp_path, bin):
+    (bin / "sinfo").unlink()
+    answer = doctor(tmp_path, "--results", str(tmp_path / "results"))
+    assert answer.exit_code == 0, answer.output
+    assert "run on this machine" in answer.output
+
+
+def test_where_there_is_an_sbatch_the_cluster_is_looked_at(tmp_path, bin):
+    write(bin / "sbatch", "#!/bin/sh\n")
+    answer = doctor(tmp_path, "--results", str(tmp_path / "results"), "--profile", str(profile(tmp_path)))
+    assert isinstance(answer.exception, UserError)
+    assert "SLURM" in str(answer.exception)
+
+
+def test_results_are_where_the_configuration_has_them(tmp_path, bin, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    study = study_of(tmp_path, {"mm-dinov2": {"backbone": "starter"}}).path
+    (tmp_path / "config" / "config.yaml").write_text(f"study: mini\nresults: {tmp_path / 'elsewhere'}\n")
+    monkeypatch.chdir(tmp_path)
+    answer = CliRunner().invoke(app, ["doctor", "--study", str(study)])
+    assert re.search(rf"results +{tmp_path / 'elsewhere'}: \d+ GB free", answer.output)

@@ -1,5 +1,6 @@
 """The life of a job on this machine; on SLURM: tests/slurm."""
 
+import json
 import os
 import signal
 import sys
@@ -16,9 +17,17 @@ from waiting import wait_until
 
 @pytest.fixture
 def run(tmp_path):
-    made = Run(tmp_path / "a run")
-    yield made
-    for submitter in made.submitters:
+    yield from until_its_submitters_end(Run(tmp_path / "a run"))
+
+
+@pytest.fixture
+def slow(tmp_path):
+    yield from until_its_submitters_end(Run(tmp_path / "a run", steps=20, seconds=0.4))
+
+
+def until_its_submitters_end(run):
+    yield run
+    for submitter in run.submitters:
         if submitter.poll() is None:
             os.killpg(submitter.pid, signal.SIGKILL)
 
@@ -60,6 +69,45 @@ def test_a_job_that_ended_well_while_nobody_watched_is_not_repeated(run):
     assert len(run.starts()) == 1
     assert finish(run.submit())[0] == 0  # its outcome has been taken; whoever asks now wants it anew
     assert len(run.starts()) == 2
+
+
+def test_a_job_from_before_a_change_is_cancelled_and_another_one_takes_its_place(slow):
+    slow.key = "before"
+    first = slow.submit()
+    wait_until(slow.starts)
+    first.kill()
+    slow.key = "after"
+    code, said = finish(slow.submit())
+    assert code == 0, said
+    assert "before a change; cancelling it" in said
+    [(training, _), _] = slow.starts()
+    assert not psutil.pid_exists(training)
+    assert slow.record["key"] == "after"
+    slow.assert_as_undisturbed()
+
+
+def test_a_job_that_ended_well_before_a_change_is_repeated(run):
+    run.key = "before"
+    first = run.submit()
+    wait_until(run.starts)
+    first.kill()
+    wait_until(lambda: list(run.jobs.glob("*_outcome.json")))
+    run.key = "after"
+    assert finish(run.submit())[0] == 0
+    assert len(run.starts()) == 2
+
+
+def test_an_older_versions_job_is_waited_for(run):
+    first = run.submit()
+    wait_until(run.starts)
+    first.kill()
+    older = {name: value for name, value in run.record.items() if name != "key"}
+    (run.jobs / "job.json").write_text(json.dumps(older))
+    run.key = "after"
+    code, said = finish(run.submit())
+    assert code == 0, said
+    assert "was found; waiting" in said
+    assert len(run.starts()) == 1
 
 
 def test_two_submitters_share_one_job(run):

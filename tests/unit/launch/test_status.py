@@ -1,7 +1,7 @@
 import json
 import re
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from rich.console import Console
@@ -33,6 +33,12 @@ def write_run(results, name, files=(), log=(), job=None, step="train", said=""):
         (folder / "jobs" / step / "job.json").write_text(json.dumps(asdict(job)))
         (folder / "jobs" / step / f"{job.job_id}_submission.sh").write_text("")
         (folder / "jobs" / step / f"{job.job_id}_0_log.err").write_text(said)
+
+
+def write_job(results, name, step, job):
+    folder = results / "runs" / name / "seed-0" / "jobs" / step
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "job.json").write_text(json.dumps(asdict(job)))
 
 
 def slurm_job(number, outcome=None):
@@ -90,6 +96,25 @@ def test_a_failed_run_shows_its_last_error_and_others_their_stage(loaded, result
     assert found["radiomics"].state == "done"
     assert found["starter-frozen"].state == "not started"
     assert "squeue" not in asked  # no job is under way
+
+
+def test_a_run_that_is_done_and_trained_again_is_training(loaded, results, asked):
+    files = ("run.json", "predictions.parquet", "metrics.json")
+    write_run(results, "mm-dinov2", files, log=[{"step": 2, "loss": 3.0}], job=slurm_job("11"))
+    write_run(results, "radiomics", files, job=slurm_job("12"))
+    write_job(results, "mm-dinov2", "predict", slurm_job("5", "exit code 0"))
+    found = rows(loaded, results)
+    assert (found["mm-dinov2"].state, found["mm-dinov2"].job, found["mm-dinov2"].step) == ("train: running", "11", 2)
+    assert found["radiomics"].state.startswith("train: pending")
+
+
+@pytest.mark.parametrize(("step", "number"), [("train", "5"), ("predict", "6")])
+def test_of_jobs_that_ended_the_one_submitted_last_is_shown(loaded, results, asked, step, number):
+    write_run(results, "mm-dinov2", ("run.json", "predictions.parquet"))
+    for of, job in (("train", slurm_job("5", "exit code 0")), ("predict", slurm_job("6", "exit code 2"))):
+        write_job(results, "mm-dinov2", of, replace(job, submitted=200.0 if of == step else 100.0))
+    row = rows(loaded, results)["mm-dinov2"]
+    assert (row.job, row.state) == (number, "predicted" if step == "train" else "predict: exit code 2")
 
 
 def test_a_half_written_last_line_and_a_silent_slurm_are_no_trouble(loaded, results, monkeypatch):

@@ -38,7 +38,8 @@ def look_again(cohort: Path, derivatives: Path, atlas: Atlas, subjects: list[str
     """
     shards = sorted((cohort / "preprocessed").glob("shard-*.tsv"))
     if not shards:
-        raise UserError(f"{cohort}: nothing is preprocessed there yet; run `snakemake {cohort / 'preprocessed.tsv'}`")
+        target = f"snakemake --profile profiles/local {cohort / 'preprocessed.tsv'}"
+        raise UserError(f"{cohort}: nothing is preprocessed there yet; run `{target}`")
     raw = read_table(MANIFEST, cohort / "manifest.tsv").set_index(["subject", "session"])
     for shard in shards:
         table = read_table(PREPROCESSED, shard)
