@@ -85,10 +85,12 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
     """Return every figure's plan; what a figure has no room or no place for, its caption says."""
     few, both = partial(_few, data, found), [*found.main, *found.ablations]
     run = _asked(data, both)
-    copied = copies([data.named(name) for name in run], clinical)
-    alike = {row.arm: row.same_as for row in both if row.same_as}
+    first = sorted(run, key=lambda name: name != data.study.study.reference)
+    copied = copies([data.named(name) for name in first], clinical)
+    alike = _same(both)
     rows, curves = few(_without(run, copied), ROWS), few(_without(run, copied), CURVES)
     main = few(_asked(data, found.main), ROWS)
+    apart = few(_without(_asked(data, found.main), alike), ROWS)
     ablations = few([row.arm for row in found.ablations if row.difference], ROWS)
     errors, calibrated = few(_without(run, alike), CURVES), few(_without(run, alike), calibration.MOST)
     missing, erring = (_elsewhere(data, both) + _drawn_once(data, same) for same in (copied, alike))
@@ -141,10 +143,10 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "runs/*/seed-*/predictions.parquet",
         ),
         "cost": Plan(
-            lambda: mcc_by_cost(data, main.of(found.main)),
-            CAPTIONS["cost"] + main.said + _elsewhere(data, found.main),
+            lambda: mcc_by_cost(data, apart.of(found.main)),
+            CAPTIONS["cost"] + apart.said + _elsewhere(data, found.main) + _drawn_once(data, _same(found.main)),
             "tables/cost.tsv",
-            lambda: charts.by_cost(data, main.of(found.main)),
+            lambda: charts.by_cost(data, apart.of(found.main)),
         ),
         "groups": Plan(
             lambda: mcc_by_group(data, errors.of(found.groups)),
@@ -234,6 +236,11 @@ def _elsewhere(data: StudyFiles, rows: Iterable[MainRow]) -> str:
     """Return what is said below a figure of the external test about arms that were tested on other patients."""
     arms = [arm.title for row in rows if row.mcc and (arm := data.named(row.arm)).elsewhere]
     return f" In the table alone, since tested on a left-out cohort: {listing(arms)}." if arms else ""
+
+
+def _same(rows: Iterable[MainRow]) -> dict[str, str]:
+    """Return the arms that give the answers of another one with all four sequences, and of which."""
+    return {row.arm: row.same_as for row in rows if row.same_as}
 
 
 def _without(arms: Iterable[str], copied: Collection[str]) -> list[str]:

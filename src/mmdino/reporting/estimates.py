@@ -189,7 +189,7 @@ def random_cells(data: StudyFiles, arms: Sequence[Arm]) -> list[RandomCell]:
 
 def true_labels(data: StudyFiles) -> NDArray[np.int64]:
     """Return the labels of the external test as the first finished arm met them, or none."""
-    answers = (runs[0].truth for arm in data.arms if (runs := arm.answers("test")))
+    answers = (runs[0].truth for arm in data.arms if not arm.elsewhere and (runs := arm.answers("test")))
     return next(answers, np.zeros(0, np.int64))
 
 
