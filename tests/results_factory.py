@@ -1,7 +1,7 @@
 """Results made up for tests: predictions that are right as often as asked, and whole studies of them."""
 
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ from mmdino.tables import (
     sequence_set,
     write_table,
 )
+
+COSTS = ("cpu_seconds", "wall_seconds", "peak_memory_bytes")  # which a run that trained nothing has not
 
 
 def answers(truth: np.ndarray, skill: float, rng: np.random.Generator) -> np.ndarray:
@@ -80,6 +82,8 @@ class MadeArm:
         robust: 1: missing sequences cost nothing.
         steps: of training; 0: it has none.
         group: of an arm of MM-DINOv2; all others are baselines.
+        settings, data: of its experiment.
+        trained_as: the arm whose weights it has taken over, and whose answers it gives if it is as skilled.
     """
 
     skill: float | None
@@ -89,17 +93,20 @@ class MadeArm:
     robust: float = 0.0
     steps: int = 0
     group: str = "main"
+    settings: dict = field(default_factory=dict)
+    data: dict = field(default_factory=dict)
+    trained_as: str = ""
 
 
 ARMS = {
-    "mm-dinov2": MadeArm(0.75, "mm-dinov2", title="MM-DINOv2", robust=0.8, steps=300),
+    "mm-dinov2": MadeArm(0.75, "mm-dinov2", title="MM-DINOv2", robust=0.8, steps=300, settings={"backbone": "starter"}),
     "mm-dinov2-no-full-modality-masking": MadeArm(
         0.75, "mm-dinov2", title="… without full-modality masking", robust=0.3, steps=300
     ),
     "supervised-cnn": MadeArm(0.8, "supervised-cnn", "head", "CNN with sequence dropout", robust=0.5, steps=400),
     "radiomics": MadeArm(0.7, "radiomics", title="Radiomics", robust=0.1),
-    "starter-frozen": MadeArm(0.68, title="Starter, frozen", robust=0.6),
-    "random-frozen": MadeArm(0.2, title="Random network, frozen"),
+    "starter-frozen": MadeArm(0.68, title="Starter, frozen", robust=0.6, settings={"backbone": "starter"}),
+    "random-frozen": MadeArm(0.2, title="Random network, frozen", settings={"backbone": "random"}),
     "supervised-vit": MadeArm(None, "supervised-vit", "head", "Supervised ViT"),
 }
 
@@ -141,7 +148,8 @@ def write_study(
     for name, arm in arms.items():
         experiment = {"name": name, "title": arm.title or name, "question": f"What is {name} worth?"}
         experiment["group"] = arm.group if arm.method == "mm-dinov2" else "baseline"
-        _yaml(root / f"config/experiments/{name}.yaml", experiment | {"method": arm.method, "readout": arm.readout})
+        experiment |= {"method": arm.method, "readout": arm.readout, "settings": arm.settings, "data": arm.data}
+        _yaml(root / f"config/experiments/{name}.yaml", experiment)
         for seed in seeds if arm.skill is not None else ():
             _write_run(results / f"runs/{name}/seed-{seed}", name, arm, seed, val, test)
     _write_cohorts(results, sources, val, test, subject)
@@ -182,7 +190,8 @@ def _yaml(path: Path, value: dict) -> None:
 def _write_run(folder: Path, name: str, arm: MadeArm, seed: int, val: int, test: int) -> None:
     assert arm.skill is not None
     readouts = {"radiomics": ("cls",), "supervised-cnn": ("cls", "head")}.get(arm.method, ("cls", "patch"))
-    frame = predictions(arm.skill, val, test, seed + stable_hash(name) % 1000, readouts=readouts, robust=arm.robust)
+    drawn = seed + stable_hash(arm.trained_as or name) % 1000
+    frame = predictions(arm.skill, val, test, drawn, readouts=readouts, robust=arm.robust)
     write_table(PREDICTIONS, frame, folder / "predictions.parquet")
     log = []
     for step in range(1, arm.steps + 1):
@@ -209,6 +218,8 @@ def _write_run(folder: Path, name: str, arm: MadeArm, seed: int, val: int, test:
         "selected_by": arm.readout,
         "trainable_parameters": 850_000 if arm.steps else 0,
     }
+    if arm.trained_as:
+        record = {key: value for key, value in record.items() if key not in COSTS} | {"trained_as": arm.trained_as}
     write_json(folder / "run.json", record)
 
 

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from mmdino.comparison.people import changed, in_common, other_patients, paired
 from mmdino.comparison.sides import Side
 from mmdino.evaluation.compare import Difference, Estimate, arm_mcc, holm, paired_difference, unpaired_difference
-from mmdino.evaluation.predictions import Answers
+from mmdino.reporting.same import same_answers
 from mmdino.reporting.text import NONE, p_value, with_span
 
 ABSENT = "(none)"  # a setting that one side does not have
@@ -140,23 +139,13 @@ def _line(a: Side, b: Side, arm: str, others: set[str], replicates: int) -> _Lin
     missing = [name for name, runs in (("A", ours), ("B", theirs)) if not runs]
     if missing:
         return _Line(arm, before, after, None, f"no predictions in {' and '.join(missing)}")
-    if _same(said, other):
+    if same_answers(said, other):
         return _Line(arm, before, after, None, "the same predictions")
     together = paired(said, other, in_common(ours, theirs, others))
     first, second = ([[one] for one in answers] for answers in together or (said, other))
     difference = (paired_difference if together else unpaired_difference)(second, first, replicates)
     how = "paired" if together else "unpaired: other patients"
     return _Line(arm, before, after, difference, how if difference else "fewer than two classes were tested")
-
-
-def _same(ours: list[Answers], theirs: list[Answers]) -> bool:
-    """Return whether both sides say the same about the same patients, seed by seed."""
-    return len(ours) == len(theirs) and all(
-        np.array_equal(one.subjects, other.subjects)
-        and np.array_equal(one.truth, other.truth)
-        and np.array_equal(one.probabilities, other.probabilities)
-        for one, other in zip(ours, theirs)
-    )
 
 
 def _signed(difference: Difference | None) -> str:

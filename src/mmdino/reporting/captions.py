@@ -3,11 +3,11 @@
 CAPTIONS = {
     "external-mcc": (
         "MCC of each arm on the external test with its 95 % interval over patients (thick) and over patients "
-        "and seeds (thin, where there are several); dashed: majority class and sign oracle."
+        "and seeds (thin, where there are several); dashed at 0: naming always one class."
     ),
     "ablations": (
-        "MCC of each ablation that was run minus the reference's, on the same patients, in the order of the "
-        "study. Thick: over patients; thin: over patients and seeds."
+        "MCC of ablations minus the reference's, on the same patients, in the order of the study. Thick: over patients; "
+        "thin: over patients and seeds."
     ),
     "fractions": (
         "What arms reach with fewer labels, and with fewer patients without one; at 100 % stands the plain arm."
@@ -17,16 +17,17 @@ CAPTIONS = {
         "is never refitted and stands under transfer alone."
     ),
     "by-count": (
-        "The fewer sequences, the less the signs themselves allow: the sign oracle is the ceiling, naming "
-        "always one class the floor (dashed)."
+        "MCC by the number of sequences at hand, the mean over their sets; dashed: the floor, naming always one class."
     ),
     "one-missing": "The cases that a clinic meets: everything is there, or one sequence is missing.",
     "random-missing": "Each patient lacks each sequence with the same probability, and keeps at least one.",
     "confusion": "Rows: true class; columns: predicted class; patients (mean over seeds), and their share of the row.",
-    "cost": "CPU time of one training; what its starting weights had cost is not in it.",
+    "cost": (
+        "CPU time of one training; what its starting weights had cost is not in it. An arm that trains nothing of its own "
+        "stands at what the training of its weights took."
+    ),
     "groups": (
-        "MCC of the study's default arms on each cohort, and on each site of a cohort that has several. "
-        "Validation chose settings and weights."
+        "MCC on each cohort, and on each site of a cohort that has several. Validation chose settings and weights."
     ),
     "calibration": (
         "How often an arm is right by how sure it is, in ten bins, with 95 % intervals (Wilson); grey: after "
@@ -63,4 +64,12 @@ CAPTIONS = {
         "external test, whose labels serve the colours alone."
     ),
     "embeddings": "Cosine of the embeddings that tell the network which sequence a patch is from.",
+}
+
+# What is added in a study of phantoms, whose signs are known.
+ORACLE = {
+    "external-mcc": " Dashed at the top: the sign oracle, which reads every sign without error.",
+    "missing-sequences": " The sign oracle, last, reads every sign without error.",
+    "by-count": " The fewer sequences, the less the signs themselves allow: the sign oracle is the ceiling.",
+    "one-missing": " Short lines: the sign oracle, which reads every sign without error.",
 }

@@ -116,7 +116,7 @@ def by_cost(data: StudyFiles, rows: Sequence[MainRow]) -> Chart | None:
 def _estimate(data: StudyFiles, arm: str, found: Estimate) -> dict[str, Any]:
     numbers = {"value": found.value, "low": found.low, "high": found.high}
     finite = {name: number if math.isfinite(number) else None for name, number in numbers.items()}
-    return {"arm": data.named(arm).title, **finite, "n": found.n, "seeds": found.runs}
+    return {"arm": data.named(arm).label, **finite, "n": found.n, "seeds": found.runs}
 
 
 def _of_protocol(data: StudyFiles, cell: Cell | CountCell | RandomCell) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def _choice(name: str, label: str, options: Sequence[str]) -> Chart:
 
 
 def _coloured(data: StudyFiles, arms: Sequence[str], legend: Chart | None) -> Chart:
-    colours = {arm.title: style.marks(data)[arm.name].colour for arm in data.arms}
+    colours = {arm.label: style.marks(data)[arm.name].colour for arm in data.arms}
     scale = {"domain": arms, "range": [colours[arm] for arm in arms]}
     return {"color": {"field": "arm", "type": "nominal", "scale": scale, "legend": legend}}
 

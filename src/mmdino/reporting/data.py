@@ -1,6 +1,7 @@
 """Everything the report is made from, read from a study's files; what is missing or broken is kept as a reason."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -46,12 +47,21 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class Arm:
-    """An experiment of a study with its runs."""
+    """An experiment of a study with its runs.
+
+    Attributes:
+        study: its name.
+        experiment: its configuration.
+        runs: one a seed that the study plans.
+        tuning: ``tuning/<experiment>/best.json``, or empty.
+        namesake: whether another experiment of the study has the same title.
+    """
 
     study: str
     experiment: Experiment
     runs: list[RunFiles]
-    tuning: dict[str, Any] = field(default_factory=dict)  # tuning/<experiment>/best.json, or empty
+    tuning: dict[str, Any] = field(default_factory=dict)
+    namesake: bool = False
 
     @property
     def name(self) -> str:
@@ -60,8 +70,30 @@ class Arm:
 
     @property
     def title(self) -> str:
-        """Return what tables and figures call it."""
-        return self.experiment.title
+        """Return what people call it; of two with one title each bears its name as well."""
+        return f"{self.experiment.title} ({self.name})" if self.namesake else self.experiment.title
+
+    @property
+    def label(self) -> str:
+        """Return what it is called beside a result: its title, with what sets that result apart from the others'."""
+        return f"{self.title} ({self.apart})" if self.apart else self.title
+
+    @property
+    def apart(self) -> str:
+        """Return that it was tested on other patients, or that some of its seeds are missing; "" where neither is so."""
+        some = 0 < len(self.done) < len(self.runs)
+        notes = [self.tested if self.elsewhere else "", f"{len(self.done)} of {len(self.runs)} seeds" if some else ""]
+        return ", ".join(note for note in notes if note)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Return whether its test patients are not the external test's."""
+        return bool(self.experiment.data.leave_out)
+
+    @property
+    def tested(self) -> str:
+        """Return what its split ``test`` is."""
+        return f"left-out cohort {self.experiment.data.leave_out}" if self.elsewhere else "external test"
 
     @property
     def command(self) -> str:
@@ -88,6 +120,13 @@ class Arm:
             return next(iter(seeds), "")
         said = {why: f"seed{'s' * (len(which) > 1)} {listing(which)}: {why}" for why, which in seeds.items()}
         return "; ".join(words for why, words in said.items() if why)
+
+    @property
+    def lack(self) -> str:
+        """Return, in few words, why it has no figure of its test patients."""
+        if not self.done:
+            return self.problem if self.problem == "not run" else "unfinished"
+        return "too few classes" if self.answers("test") else f"no {self.experiment.readout}"
 
     def answers(self, split: str, sequences: str = ALL, protocol: str | None = None) -> list[Answers]:
         """Return the answers of each finished run by the arm's read-out; without ``protocol``: transfer, else refit."""
@@ -166,6 +205,16 @@ class StudyFiles:
         there = [place not in without for place in zip(self.splits["cohort"], self.splits["subject"])]
         return self.splits[np.array(there, bool)]
 
+    def training_seconds(self, arm: Arm) -> list[float]:
+        """Return the CPU seconds of training each of its runs; of adopted weights, those that their training took."""
+        spent = (self._trained(run).get("cpu_seconds") for run in arm.runs)
+        return [seconds for seconds in spent if seconds is not None]
+
+    def _trained(self, run: RunFiles) -> dict[str, Any]:
+        """Return the record of the run that trained a run's weights, nearly always its own."""
+        arm = self.arm(run.record.get("trained_as") or "")
+        return next((other.record for other in arm.runs if other.seed == run.seed), {}) if arm else run.record
+
     def titled(self, text: str) -> str:
         """Return a heading of a result, which in a phantom study says so."""
         return f"{text} (phantom)" if self.phantom else text
@@ -195,12 +244,14 @@ def gather(study: LoadedStudy, results: Path, out: Path | None = None, processes
         "predictions",
         "run",
     )
+    titles = Counter(experiment.title for experiment in study.experiments.values())
     arms = [
         Arm(
             study.study.name,
             experiment,
             [runs[name, seed] for seed in study.seeds(name)],
             _read(read_json, results / "tuning" / name / "best.json", broken) or {},
+            namesake=titles[experiment.title] > 1,
         )
         for name, experiment in study.experiments.items()
     ]

@@ -1,6 +1,6 @@
 """All figures of the report: drawn and written as files, and brought onto the page from there."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from mmdino.forked import forked
 from mmdino.insight.record import Insight
 from mmdino.reporting import charts
-from mmdino.reporting.captions import CAPTIONS
+from mmdino.reporting.captions import CAPTIONS, ORACLE
 from mmdino.reporting.charts import Chart
 from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.estimates import MainRow, clinical
 from mmdino.reporting.figures import calibration, confusion, style, training
 from mmdino.reporting.figures.by_count import by_count
 from mmdino.reporting.figures.calibration import reliability_diagrams
@@ -22,7 +23,7 @@ from mmdino.reporting.figures.confusion import confusion_matrices
 from mmdino.reporting.figures.cost import mcc_by_cost
 from mmdino.reporting.figures.flow import flow_diagram
 from mmdino.reporting.figures.forest import forest
-from mmdino.reporting.figures.fractions import fraction_curves
+from mmdino.reporting.figures.fractions import SHARES, fraction_curves
 from mmdino.reporting.figures.groups import mcc_by_group
 from mmdino.reporting.figures.insight import attention_by_sequence, embedding_similarity, feature_map
 from mmdino.reporting.figures.main import external_mcc
@@ -31,8 +32,10 @@ from mmdino.reporting.figures.quality import quality_distributions
 from mmdino.reporting.figures.selective import risk_coverage_curves
 from mmdino.reporting.figures.slices import surest_mistakes, token_colours
 from mmdino.reporting.figures.training import training_curves
+from mmdino.reporting.same import copies
 from mmdino.reporting.statistics import Statistics
 from mmdino.reporting.svg import POINT, inline
+from mmdino.reporting.text import listing
 
 
 @dataclass(frozen=True)
@@ -79,51 +82,58 @@ ROWS, CURVES = 24, 12  # arms that can be told apart in a figure: a line each; a
 
 
 def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
-    """Return every figure's plan. Missing sequences are drawn for the study's default arms; the table has all."""
-    few = partial(_few, data, found)
-    default = data.study.default
-    rows, curves = few(default, ROWS), few(default, CURVES)
-    main, ablations = few([row.arm for row in found.main], ROWS), few([row.arm for row in found.ablations], ROWS)
+    """Return every figure's plan; what a figure has no room or no place for, its caption says."""
+    few, both = partial(_few, data, found), [*found.main, *found.ablations]
+    run = _asked(data, both)
+    first = sorted(run, key=lambda name: name != data.study.study.reference)
+    copied = copies([data.named(name) for name in first], clinical)
+    alike = _same(both)
+    rows, curves = few(_without(run, copied), ROWS), few(_without(run, copied), CURVES)
+    main = few(_asked(data, found.main), ROWS)
+    apart = few(_without(_asked(data, found.main), alike), ROWS)
+    ablations = few([row.arm for row in found.ablations if row.difference], ROWS)
+    errors, calibrated = few(_without(run, alike), CURVES), few(_without(run, alike), calibration.MOST)
+    missing, erring = (_elsewhere(data, both) + _drawn_once(data, same) for same in (copied, alike))
     tested = sum(bool(arm.answers("test")) for arm in data.shown())
     trained = sum("loss" in arm.runs[0].log for arm in data.shown())
     return {
         "external-mcc": Plan(
             lambda: external_mcc(data, main.of(found.main), "External test, all four sequences"),
-            CAPTIONS["external-mcc"] + main.said,
+            _said(data, "external-mcc") + main.said + _elsewhere(data, found.main),
             "tables/main.tsv",
             lambda: charts.by_measure(data, main.of(found.main)),
         ),
         "ablations": Plan(
             lambda: forest(data, ablations.of(found.ablations), "Ablations: external test"),
-            CAPTIONS["ablations"] + ablations.said,
+            CAPTIONS["ablations"] + _without_difference(data, found.ablations) + ablations.said,
             "tables/ablations.tsv",
         ),
         "fractions": Plan(
-            lambda: fraction_curves(data, [*found.main, *found.ablations]),
-            CAPTIONS["fractions"],
+            lambda: fraction_curves(data, both),
+            CAPTIONS["fractions"] + _lacking_seeds(data),
             "tables/ablations.tsv",
-            lambda: charts.fractions(data, [*found.main, *found.ablations]),
+            lambda: charts.fractions(data, both),
         ),
         "missing-sequences": Plan(
             lambda: heat_map(data, rows.of(found.missing)),
-            CAPTIONS["missing-sequences"] + rows.said,
+            _said(data, "missing-sequences") + rows.said + missing,
             "tables/missing-sequences.tsv",
         ),
         "by-count": Plan(
             lambda: by_count(data, curves.of(found.by_count)),
-            CAPTIONS["by-count"] + curves.said,
+            _said(data, "by-count") + curves.said + missing,
             "tables/missing-sequences.tsv",
             lambda: charts.by_count(data, curves.of(found.by_count)),
         ),
         "one-missing": Plan(
             lambda: one_missing(data, curves.of(found.missing)),
-            CAPTIONS["one-missing"] + curves.said,
+            _said(data, "one-missing") + curves.said + missing,
             "tables/missing-sequences.tsv",
             lambda: charts.one_missing(data, curves.of(found.missing)),
         ),
         "random-missing": Plan(
             lambda: random_missing(data, curves.of(found.random)),
-            CAPTIONS["random-missing"] + curves.said,
+            CAPTIONS["random-missing"] + curves.said + missing,
             "tables/random-missing.tsv",
             lambda: charts.random_missing(data, curves.of(found.random)),
         ),
@@ -133,24 +143,24 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "runs/*/seed-*/predictions.parquet",
         ),
         "cost": Plan(
-            lambda: mcc_by_cost(data, main.of(found.main)),
-            CAPTIONS["cost"] + main.said,
+            lambda: mcc_by_cost(data, apart.of(found.main)),
+            CAPTIONS["cost"] + apart.said + _elsewhere(data, found.main) + _drawn_once(data, _same(found.main)),
             "tables/cost.tsv",
-            lambda: charts.by_cost(data, main.of(found.main)),
+            lambda: charts.by_cost(data, apart.of(found.main)),
         ),
         "groups": Plan(
-            lambda: mcc_by_group(data, curves.of(found.groups)),
-            CAPTIONS["groups"] + curves.said,
+            lambda: mcc_by_group(data, errors.of(found.groups)),
+            CAPTIONS["groups"] + errors.said + erring,
             "tables/groups.tsv",
         ),
         "calibration": Plan(
-            lambda: reliability_diagrams(data, curves.of(found.calibration)),
-            CAPTIONS["calibration"] + _first(len(curves.of(found.calibration)), calibration.MOST),
+            lambda: reliability_diagrams(data, calibrated.of(found.calibration)),
+            CAPTIONS["calibration"] + calibrated.said + erring,
             "tables/calibration.tsv",
         ),
         "selective": Plan(
-            lambda: risk_coverage_curves(data, curves.of(found.selective)),
-            CAPTIONS["selective"] + curves.said,
+            lambda: risk_coverage_curves(data, errors.of(found.selective)),
+            CAPTIONS["selective"] + errors.said + erring,
             "tables/selective.tsv",
         ),
         "mistakes": Plan(
@@ -210,6 +220,54 @@ def _few(data: StudyFiles, found: Statistics, arms: Sequence[str], most: int) ->
         f" Of {len(arms):,} arms the reference and the {most - 1} with the highest MCC are drawn; the tables have all."
     )
     return Few(frozenset(ranked[:most]), said)
+
+
+def _asked(data: StudyFiles, rows: Iterable[MainRow]) -> list[str]:
+    """Return the arms of the rows that have a figure of the external test, by name."""
+    return [row.arm for row in rows if row.mcc and not data.named(row.arm).elsewhere]
+
+
+def _said(data: StudyFiles, name: str) -> str:
+    """Return the caption of a figure that shows the sign oracle where there is one."""
+    return CAPTIONS[name] + (ORACLE[name] if data.oracle else "")
+
+
+def _elsewhere(data: StudyFiles, rows: Iterable[MainRow]) -> str:
+    """Return what is said below a figure of the external test about arms that were tested on other patients."""
+    arms = [arm.title for row in rows if row.mcc and (arm := data.named(row.arm)).elsewhere]
+    return f" In the table alone, since tested on a left-out cohort: {listing(arms)}." if arms else ""
+
+
+def _same(rows: Iterable[MainRow]) -> dict[str, str]:
+    """Return the arms that give the answers of another one with all four sequences, and of which."""
+    return {row.arm: row.same_as for row in rows if row.same_as}
+
+
+def _without(arms: Iterable[str], copied: Collection[str]) -> list[str]:
+    return [arm for arm in arms if arm not in copied]
+
+
+def _drawn_once(data: StudyFiles, same: Mapping[str, str]) -> str:
+    """Return which arms stand for others that give the same answers."""
+    pairs = [f"{data.named(of).title} also stands for {data.named(arm).title}" for arm, of in same.items()]
+    return f" The same predictions are drawn once: {listing(pairs)}." if pairs else ""
+
+
+def _without_difference(data: StudyFiles, rows: Iterable[MainRow]) -> str:
+    """Return which of the ablations that have answers stand not among paired differences, and why."""
+    arms = [(row, data.named(row.arm)) for row in rows if not row.difference and row.arm != data.study.study.reference]
+    why = [
+        f"{arm.title} (same predictions as {data.named(row.same_as).title})" if row.same_as
+        else f"{arm.title} ({arm.tested if arm.elsewhere else 'nothing to compare with'})"
+        for row, arm in arms if arm.done
+    ]  # fmt: skip
+    return f" Without a difference: {listing(why)}." if why else ""
+
+
+def _lacking_seeds(data: StudyFiles) -> str:
+    """Return which points of the curves by share are of arms that lack seeds."""
+    shares = [arm for arm in data.shown() if any(getattr(arm.experiment.data, share) < 1 for share in SHARES)]
+    return f" Not of all seeds: {listing(partly)}." if (partly := [arm.label for arm in shares if arm.apart]) else ""
 
 
 def _first(arms: int, most: int) -> str:

@@ -8,7 +8,7 @@ from mmdino.evaluation.calibration import BINS
 from mmdino.evaluation.selective import COVERAGES
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.error_analysis import CALIBRATION, CalibrationRow, GroupRow, Mistake, SelectiveRow
-from mmdino.reporting.tables import Column, Table, interval, number, parts, text
+from mmdino.reporting.tables import Column, Table, interval, number, parts, text, who
 from mmdino.reporting.text import NONE, count, score
 from mmdino.tables import CLASSES
 
@@ -22,7 +22,7 @@ def calibration_table(data: StudyFiles, rows: list[CalibrationRow]) -> Table:
     """Return each arm's calibration on the external test, before and after temperature scaling."""
     lines = []
     for row in rows:
-        line: dict[str, Any] = _who(data, row.arm) | {"temperature": row.temperature}
+        line: dict[str, Any] = who(data.named(row.arm)) | {"temperature": row.temperature}
         for metric in CALIBRATION:
             line |= parts(metric, row.before[metric]) | parts(f"{metric}_scaled", row.after.get(metric))
         lines.append(line | {"n": row.before["ece"].n, "runs": row.before["ece"].runs})
@@ -59,7 +59,7 @@ def selective_table(data: StudyFiles, rows: list[SelectiveRow]) -> Table:
     """Return each arm's area under the risk–coverage curve, and its error rate at some coverages."""
     lines = []
     for row in rows:
-        line: dict[str, Any] = _who(data, row.arm) | parts("aurc", row.curve.aurc) | {"aurc_best": row.curve.best}
+        line: dict[str, Any] = who(data.named(row.arm)) | parts("aurc", row.curve.aurc) | {"aurc_best": row.curve.best}
         for coverage, *values in zip(COVERAGES, row.curve.risk, row.curve.low, row.curve.high):
             if coverage in AT:
                 line |= dict(zip(_risk(coverage), values))
@@ -97,10 +97,12 @@ def group_table(data: StudyFiles, rows: list[GroupRow]) -> Table:
     """Return each arm by split, cohort and, where a cohort has several, site."""
     lines = []
     for row in rows:
-        line: dict[str, Any] = _who(data, row.arm) | {"split": row.split, "cohort": row.cohort, "site": row.site}
+        arm = data.named(row.arm)
+        line: dict[str, Any] = who(arm) | {"split": row.split, "cohort": row.cohort, "site": row.site}
+        line |= {"place": arm.tested if row.split == "test" else "validation"}
         line |= {"n": row.n} | dict(zip(CLASSES, row.classes)) | parts("mcc", row.mcc)
         lines.append(line | parts("balanced_accuracy", row.balanced_accuracy))
-    names = ["experiment", "arm", "split", "cohort", "site", "n", *CLASSES, "mcc", "mcc_low", "mcc_high"]
+    names = ["experiment", "arm", "split", "place", "cohort", "site", "n", *CLASSES, "mcc", "mcc_low", "mcc_high"]
     names += ["balanced_accuracy", "balanced_accuracy_low", "balanced_accuracy_high"]
     return Table(
         name="groups",
@@ -108,7 +110,7 @@ def group_table(data: StudyFiles, rows: list[GroupRow]) -> Table:
         frame=pd.DataFrame(lines, columns=names),
         columns=[
             text("Arm", "arm"),
-            Column("Split", lambda row: {"test": "external test", "val": "validation"}[row["split"]], number=False),
+            text("Split", "place"),
             text("Cohort", "cohort"),
             Column("Site", lambda row: row["site"] or "all", number=False),
             Column("Astro / GBM / oligo", lambda row: " / ".join(count(row[name]) for name in CLASSES), "n"),
@@ -128,7 +130,7 @@ def mistake_table(data: StudyFiles, rows: list[Mistake]) -> Table:
     lines = []
     for row in rows:
         place = places.loc[row.subject] if row.subject in places.index else {"cohort": "", "site": ""}
-        line = _who(data, row.arm) | {"subject": row.subject, "cohort": place["cohort"], "site": place["site"]}
+        line = who(data.named(row.arm)) | {"subject": row.subject, "cohort": place["cohort"], "site": place["site"]}
         said = {"truth": row.truth, "predicted": row.predicted, "confidence": row.confidence, "given": row.given}
         lines.append(line | said)
     names = ["experiment", "arm", "subject", "cohort", "site", "truth", "predicted", "confidence", "given"]
@@ -170,7 +172,3 @@ def site_table(data: StudyFiles) -> Table:
         note="L2 logistic regression on standardised features, stratified five-fold cross-validation; sites with fewer "
         "than ten patients are left out. Sites may also differ in their patients, so that chance is a floor.",
     )
-
-
-def _who(data: StudyFiles, arm: str) -> dict[str, Any]:
-    return {"experiment": arm, "arm": data.named(arm).title}

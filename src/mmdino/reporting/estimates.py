@@ -12,6 +12,7 @@ from mmdino.evaluation.predictions import Answers, Place, select
 from mmdino.evaluation.random_missing import RATES, SETS, randomly_missing
 from mmdino.evaluation.subsets import ALL, SUBSETS, without
 from mmdino.reporting.data import Arm, StudyFiles
+from mmdino.reporting.same import copies
 from mmdino.tables import CLASSES, SEQUENCES, sequence_set
 
 ONE_MISSING = {name: without(name) for name in SEQUENCES}
@@ -19,11 +20,19 @@ ONE_MISSING = {name: without(name) for name in SEQUENCES}
 
 @dataclass(frozen=True)
 class MainRow:
-    """An arm on the external test with all sequences: every metric that can be computed, and against the reference."""
+    """An arm on the external test with all sequences: every metric that can be computed, and against the reference.
+
+    Attributes:
+        arm: the experiment's name.
+        metrics: by their names.
+        difference: its MCC minus the reference's; None where there is none, or where ``same_as`` names an arm.
+        same_as: the arm that gives the same answers: the reference, or one before it in the table; "": none does.
+    """
 
     arm: str
     metrics: dict[str, Estimate]
     difference: Difference | None
+    same_as: str
 
     @property
     def mcc(self) -> Estimate | None:
@@ -72,8 +81,13 @@ class RandomCell:
 
 
 def main_rows(data: StudyFiles, arms: Sequence[Arm]) -> list[MainRow]:
-    """Return a row an arm; the differences to the reference are corrected for their number by Holm's method."""
-    rows = [_main_row(data, arm) for arm in arms]
+    """Return a row an arm; the differences to the reference are corrected for their number by Holm's method.
+
+    An arm that gives the answers of another one is no comparison of its own, and is not counted as one.
+    """
+    reference = [data.reference] if data.reference else []
+    same = copies([*reference, *(arm for arm in arms if arm is not data.reference)], whole)
+    rows = [_main_row(data, arm, same.get(arm.name, "")) for arm in arms]
     compared = [row for row in rows if row.difference]
     corrected = dict(zip((row.arm for row in compared), holm(row.difference.p for row in compared if row.difference)))
     return [
@@ -82,16 +96,16 @@ def main_rows(data: StudyFiles, arms: Sequence[Arm]) -> list[MainRow]:
     ]
 
 
-def _main_row(data: StudyFiles, arm: Arm) -> MainRow:
+def _main_row(data: StudyFiles, arm: Arm, same_as: str) -> MainRow:
     runs = whole(arm)
     metrics = arm_metrics(runs, data.replicates)
     if not metrics:  # a class has no patient
         mcc = arm_mcc(runs, data.replicates)
         metrics = {"mcc": mcc} if mcc else {}
     difference = None
-    if data.reference is not None and arm is not data.reference:
+    if data.reference is not None and arm is not data.reference and not same_as:
         difference = paired_difference(runs, whole(data.reference), data.replicates)
-    return MainRow(arm.name, metrics, difference)
+    return MainRow(arm.name, metrics, difference, same_as)
 
 
 def whole(arm: Arm) -> list[Run]:
@@ -103,6 +117,11 @@ def one_missing(arm: Arm, split: str = "test") -> list[Run]:
     """Return an arm's runs, each under the four sets that lack one sequence (``transfer``)."""
     names = [Place(split, sequences, "transfer", arm.experiment.readout) for sequences in ONE_MISSING.values()]
     return [[run.answers[name] for name in names] for run in arm.done if all(name in run.answers for name in names)]
+
+
+def clinical(arm: Arm) -> list[Run]:
+    """Return an arm's runs in the cases that a clinic meets: with all four sequences, then with one missing."""
+    return [*whole(arm), *one_missing(arm)]
 
 
 def readout_rows(data: StudyFiles, arms: Sequence[Arm]) -> list[ReadoutRow]:
@@ -170,7 +189,7 @@ def random_cells(data: StudyFiles, arms: Sequence[Arm]) -> list[RandomCell]:
 
 def true_labels(data: StudyFiles) -> NDArray[np.int64]:
     """Return the labels of the external test as the first finished arm met them, or none."""
-    answers = (runs[0].truth for arm in data.arms if (runs := arm.answers("test")))
+    answers = (runs[0].truth for arm in data.arms if not arm.elsewhere and (runs := arm.answers("test")))
     return next(answers, np.zeros(0, np.int64))
 
 

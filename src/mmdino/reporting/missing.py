@@ -4,7 +4,7 @@ import pandas as pd
 
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import Cell, RandomCell, ceiling
-from mmdino.reporting.tables import Column, Table, interval, number, parts, text
+from mmdino.reporting.tables import Column, Table, interval, number, parts, text, who
 from mmdino.reporting.text import count, score
 
 NAN = float("nan")
@@ -15,8 +15,7 @@ def missing_table(data: StudyFiles, cells: list[Cell]) -> Table:
     """Return MCC by arm, set of sequences and protocol: the numbers of the heat map."""
     lines = [
         {
-            "experiment": cell.arm,
-            "arm": data.named(cell.arm).title,
+            **who(data.named(cell.arm)),
             "protocol": cell.protocol,
             "sequences": cell.sequences,
             "size": cell.sequences.count("+") + 1,
@@ -49,8 +48,7 @@ def random_table(data: StudyFiles, cells: list[RandomCell]) -> Table:
     """Return MCC by arm, protocol and the share of sequences that are missing at random."""
     lines = [
         {
-            "experiment": cell.arm,
-            "arm": data.named(cell.arm).title,
+            **who(data.named(cell.arm)),
             "protocol": cell.protocol,
             "rate": cell.rate,
             **parts("mcc", cell.mcc),

@@ -53,7 +53,7 @@ def _line(data: StudyFiles, figure: Figure, readouts: list[ReadoutRow]) -> dict[
         asked = [known[name] for name in figure.experiments if name in known]
         return line | {"ours": f"{asked[0].title}: not run" if asked else NONE}
     row = shown[ours.name]
-    return line | {"experiment": ours.name, "ours": ours.title, **parts("test", row.test), **parts("val", row.val)}
+    return line | {"experiment": ours.name, "ours": ours.label, **parts("test", row.test), **parts("val", row.val)}
 
 
 def claim_table(claims: list[Claim]) -> Table:

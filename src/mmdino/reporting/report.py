@@ -15,6 +15,7 @@ import yaml
 from markupsafe import Markup, escape
 
 from mmdino import __version__
+from mmdino.config.experiment import Experiment
 from mmdino.config.show import show
 from mmdino.config.study import LoadedStudy
 from mmdino.files import write_text
@@ -23,6 +24,7 @@ from mmdino.reporting.data import StudyFiles, gather
 from mmdino.reporting.drawing import Drawn, drawn, sources, write_figures
 from mmdino.reporting.error_tables import calibration_table, group_table, mistake_table, selective_table, site_table
 from mmdino.reporting.figures import style
+from mmdino.reporting.figures.fractions import SHARES
 from mmdino.reporting.flow import flow_table
 from mmdino.reporting.missing import missing_table, random_table
 from mmdino.reporting.people import leakage_said, leakage_table, sequence_table
@@ -137,11 +139,31 @@ def _content(data: StudyFiles, found: Statistics, tables: list[Table]) -> dict[s
         "columns": viewer.COLUMNS,
         "sequences": SHOWN,
         "facts": _facts(data),
+        "unmade": _unmade(data),
         "again": partial(command, data.study.study.name),
         "configuration": yaml.safe_dump(data.study.study.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
-        "settings": {arm.title: show(data.study, arm.name) for arm in data.shown()},
+        "settings": [(arm.title, show(data.study, arm.name)) for arm in data.shown()],
         "versions": _versions(data),
     }
+
+
+def _unmade(data: StudyFiles) -> dict[str, str]:
+    """Return what stands in place of the ablations' figures where they have no numbers, by their names."""
+    again = partial(command, data.study.study.name)
+    ablations = [arm for arm in data.arms if arm.experiment.group == "ablation"]
+    said = {"ablations": f"No ablation has predictions yet: run `{again('ablations')}`."}
+    if not ablations:
+        said["ablations"] = "The study has no ablation."
+    elif any(arm.done for arm in ablations):
+        said["ablations"] = "No ablation can be compared with the reference arm yet."
+    fewer = "fewer labels or fewer unlabelled patients"
+    shared = [name for name, family in data.study.families.items() if any(map(_sees_a_share, family))]
+    run = f"No run with {fewer} beside one with all of them yet: run `{again(' '.join(shared))}`."
+    return said | {"fractions": run if shared else f"The study has no experiment with {fewer}."}
+
+
+def _sees_a_share(experiment: Experiment) -> bool:
+    return any(getattr(experiment.data, share) < 1 for share in SHARES)
 
 
 def _facts(data: StudyFiles) -> dict[str, str]:

@@ -1,15 +1,15 @@
 """Tables of results: arms against the reference, every metric, comparisons, read-outs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mmdino.evaluation.metrics import BY_CLASS
-from mmdino.reporting.data import Arm, StudyFiles
+from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow, ReadoutRow, ceiling, majority
-from mmdino.reporting.tables import Column, Table, interval, number, parts, text
+from mmdino.reporting.tables import Column, Table, interval, number, parts, text, who
 from mmdino.reporting.text import NONE, count, duration, p_value, score
 
 NAN = float("nan")
@@ -49,7 +49,7 @@ def main_table(data: StudyFiles, rows: list[MainRow]) -> Table:
 
 
 def ablation_table(data: StudyFiles, rows: list[MainRow]) -> Table:
-    """Return the ablations on the external test, in the study's order, with the reference first."""
+    """Return the ablations in the study's order; one that was tested on a left-out cohort says so."""
     return _arms(data, "ablations", "Ablations: external test, all four sequences", rows, _lines(data, rows, False))
 
 
@@ -58,8 +58,8 @@ def _arms(data: StudyFiles, name: str, title: str, rows: list[MainRow], lines: l
     for metric in SHOWN:
         names += [metric, f"{metric}_low", f"{metric}_high"]
     names += ["mcc_total_low", "mcc_total_high", "mcc_deviation", "difference", "difference_low", "difference_high"]
-    names += ["p", "p_holm", "cpu_seconds", "state"]
-    empty: dict[str, Any] = {"state": "", "runs": 0, "planned": 0, "readout": NONE}
+    names += ["p", "p_holm", "same_as", "cpu_seconds", "state"]
+    empty: dict[str, Any] = {"state": "", "same_as": "", "runs": 0, "planned": 0, "readout": NONE}
     frame = pd.DataFrame(lines, columns=names).fillna(empty)
     several = max((len(arm.runs) for arm in data.arms), default=1) > 1
     columns = [
@@ -68,11 +68,11 @@ def _arms(data: StudyFiles, name: str, title: str, rows: list[MainRow], lines: l
         Column("± seeds [95 %]", _deviation, "mcc_deviation", help="deviation between seeds, and the interval over patients "
                "and seeds") if several else None,
         *(Column(f"{CALLED[m]} [95 %]", interval(m), m, help=HELP[m]) for m in SHOWN[1:]),
-        Column(f"MCC − {_reference(data)}", interval("difference", signed=True), "difference", help="paired"),
+        Column(f"MCC − {_reference(data)}", _difference(data), "difference", help="paired"),
         number("p (Holm)", "p_holm", p_value, help="permutation test, corrected over the table"),
         text("Read-out", "readout", help="cls: regression on CLS or features; patch: on patch tokens; head: own output"),
         number("Trials", "trials", count, help="settings tried by `mmdino tune` on validation"),
-        number("CPU", "cpu_seconds", duration, help="training, a seed"),
+        number("CPU", "cpu_seconds", duration, help="training, a seed; of weights taken over, that of their training"),
     ]  # fmt: skip
     return Table(
         name=name,
@@ -86,6 +86,12 @@ def _arms(data: StudyFiles, name: str, title: str, rows: list[MainRow], lines: l
     )
 
 
+def _difference(data: StudyFiles) -> Callable[[dict[str, Any]], str]:
+    """Return what shows a row's difference, or whose predictions it has."""
+    shown = interval("difference", signed=True)
+    return lambda row: f"same predictions as {data.named(row['same_as']).title}" if row["same_as"] else shown(row)
+
+
 def _deviation(row: dict[str, Any]) -> str:
     if np.isnan(row["mcc_deviation"]):
         return NONE
@@ -94,7 +100,7 @@ def _deviation(row: dict[str, Any]) -> str:
 
 
 def _note(data: StudyFiles, rows: list[MainRow]) -> str:
-    n = max((row.mcc.n for row in rows if row.mcc), default=0)
+    n = max((row.mcc.n for row in rows if row.mcc and not data.named(row.arm).elsewhere), default=0)
     tests = sum(row.difference is not None for row in rows)
     corrected = f"corrected for the {tests} comparisons of the table (Holm)" if tests > 1 else "the table's only one"
     return (
@@ -107,7 +113,7 @@ def _note(data: StudyFiles, rows: list[MainRow]) -> str:
 
 
 def _reference(data: StudyFiles) -> str:
-    return data.reference.title if data.reference else data.study.study.reference
+    return data.reference.label if data.reference else data.study.study.reference
 
 
 def _lines(data: StudyFiles, rows: list[MainRow], ranked: bool = True) -> list[dict[str, Any]]:
@@ -117,9 +123,9 @@ def _lines(data: StudyFiles, rows: list[MainRow], ranked: bool = True) -> list[d
 
 def _line(data: StudyFiles, row: MainRow) -> dict[str, Any]:
     arm = data.named(row.arm)
-    seconds = [run.record["cpu_seconds"] for run in arm.runs if "cpu_seconds" in run.record]
+    seconds = data.training_seconds(arm)
     line: dict[str, Any] = {
-        **_who(arm),
+        **who(arm),
         "readout": arm.experiment.readout,
         "n": row.mcc.n if row.mcc else NAN,
         "runs": len(arm.done),
@@ -128,8 +134,9 @@ def _line(data: StudyFiles, row: MainRow) -> dict[str, Any]:
         **parts("difference", row.difference),
         "p": row.difference.p if row.difference else NAN,
         "p_holm": row.difference.p_holm if row.difference else NAN,
+        "same_as": row.same_as,
         "cpu_seconds": float(np.mean(seconds)) if seconds else NAN,
-        "state": "" if row.mcc else _why(arm),
+        "state": "" if row.mcc else arm.lack,
     }
     for metric in SHOWN:
         line |= parts(metric, row.metrics.get(metric))
@@ -139,25 +146,12 @@ def _line(data: StudyFiles, row: MainRow) -> dict[str, Any]:
     return line
 
 
-def _who(arm: Arm) -> dict[str, str]:
-    done, planned = len(arm.done), len(arm.runs)
-    partly = f" ({done} of {planned} seeds)" if 0 < done < planned else ""
-    return {"experiment": arm.name, "arm": arm.title + partly}
-
-
-def _why(arm: Arm) -> str:
-    """Return, in few words, why an arm has no figure."""
-    if not arm.done:
-        return arm.problem if arm.problem == "not run" else "unfinished"
-    return "too few classes" if arm.answers("test") else f"no {arm.experiment.readout}"
-
-
 def metric_table(data: StudyFiles, rows: Sequence[MainRow]) -> Table:
     """Return every metric of every arm with its intervals: one line an arm and metric."""
     lines = []
     for row in rows:
         for metric, estimate in row.metrics.items():
-            line = {**_who(data.named(row.arm)), "metric": metric, **parts("value", estimate)}
+            line = {**who(data.named(row.arm)), "metric": metric, **parts("value", estimate)}
             line |= {"total_low": estimate.total_low, "total_high": estimate.total_high}
             line |= {"deviation": estimate.deviation, "n": estimate.n, "runs": estimate.runs}
             lines.append(line)
@@ -195,23 +189,16 @@ def called(metric: str) -> str:
 def comparison_table(data: StudyFiles, rows: Sequence[MainRow]) -> Table:
     """Return every arm's paired difference to the reference, with both tests and what the test could have found."""
     margin = data.study.study.evaluation.margin
-    lines = []
-    for row in rows:
-        gap = row.difference
-        if gap:
-            line = {**_who(data.named(row.arm)), **parts("difference", gap), "n": gap.n, "runs": gap.runs}
-            line |= {"total_low": gap.total_low, "total_high": gap.total_high, "p": gap.p}
-            line |= {"p_bootstrap": gap.p_bootstrap, "p_holm": gap.p_holm, "detectable": gap.detectable}
-            lines.append(line | {"not_inferior": "yes" if gap.not_inferior(margin) else "not shown"})
+    lines = [_comparison(data, row, margin) for row in rows if row.difference or row.same_as]
     names = ["experiment", "arm", "difference", "difference_low", "difference_high", "total_low", "total_high"]
-    names += ["p", "p_bootstrap", "p_holm", "detectable", "not_inferior", "n", "runs"]
+    names += ["p", "p_bootstrap", "p_holm", "detectable", "not_inferior", "same_as", "n", "runs"]
     return Table(
         name="comparisons",
         title=data.titled(f"MCC minus that of {_reference(data)}, on the same patients"),
         frame=pd.DataFrame(lines, columns=names),
         columns=[
             text("Arm", "arm"),
-            Column("Difference [95 %]", interval("difference", signed=True), "difference", help="over patients"),
+            Column("Difference [95 %]", _difference(data), "difference", help="over patients"),
             Column(
                 "Over patients and seeds",
                 lambda row: interval("difference", True, "total_low", "total_high")(row).partition(" ")[2] or NONE,
@@ -230,12 +217,22 @@ def comparison_table(data: StudyFiles, rows: Sequence[MainRow]) -> Table:
     )
 
 
+def _comparison(data: StudyFiles, row: MainRow, margin: float) -> dict[str, Any]:
+    line: dict[str, Any] = {**who(data.named(row.arm)), **parts("difference", row.difference), "same_as": row.same_as}
+    gap = row.difference
+    if gap is None:
+        return line | {"not_inferior": NONE}
+    line |= {"n": gap.n, "runs": gap.runs, "total_low": gap.total_low, "total_high": gap.total_high, "p": gap.p}
+    line |= {"p_bootstrap": gap.p_bootstrap, "p_holm": gap.p_holm, "detectable": gap.detectable}
+    return line | {"not_inferior": "yes" if gap.not_inferior(margin) else "not shown"}
+
+
 def readout_table(data: StudyFiles, rows: Sequence[ReadoutRow]) -> Table:
     """Return each arm's MCC by read-out, on validation (by which read-outs are chosen) and on the external test."""
     lines = []
     for row in rows:
         arm = data.named(row.arm)
-        line: dict[str, Any] = {"experiment": arm.name, "arm": arm.title, "readout": row.readout}
+        line: dict[str, Any] = {**who(arm), "readout": row.readout}
         for split, estimate in (("val", row.val), ("test", row.test)):
             line |= parts(split, estimate) | {f"{split}_n": estimate.n if estimate else 0}
         lines.append({**line, "chosen": "yes" if row.readout == arm.experiment.readout else ""})

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.tables import Column, Table, number, text
-from mmdino.reporting.text import NONE, count, duration, score
+from mmdino.reporting.text import NONE, count, duration, listing, score
 from mmdino.tables import CLASSES, SEQUENCES
 
 NAN = float("nan")
@@ -145,15 +145,20 @@ def cost_table(data: StudyFiles) -> Table:
 
 
 def _spent(records: list[dict[str, Any]]) -> dict[str, Any]:
-    if adopted := records[0].get("trained_as"):
-        return {"cpu": 0.0, "wall": 0.0, "detail": f"none of its own: the weights of {adopted}"}
-    peaks = [record.get("peak_memory_bytes", {}).get("host", NAN) for record in records]
+    """Return what the runs' own trainings cost; of those that took over another one's weights it is said whose."""
+    adopted = [str(record["trained_as"]) for record in records if record.get("trained_as")]
+    own = [record for record in records if not record.get("trained_as")]
+    theirs = f"the weights of {listing(sorted(set(adopted)))}" if adopted else ""
+    if not own:
+        return {"cpu": 0.0, "wall": 0.0, "detail": f"none of its own: {theirs}"}
+    peaks = [record.get("peak_memory_bytes", {}).get("host", NAN) for record in own]
+    shared = f"{len(adopted)} of {len(records)} seeds have {theirs}" if adopted else ""
     return {
-        "cpu": sum(record.get("cpu_seconds", 0.0) for record in records),
-        "wall": sum(record.get("wall_seconds", 0.0) for record in records),
+        "cpu": sum(record.get("cpu_seconds", 0.0) for record in own),
+        "wall": sum(record.get("wall_seconds", 0.0) for record in own),
         "memory_gb": max(peaks) / 1e9,
-        "parameters": records[0].get("trainable_parameters", NAN),
-        "detail": ", ".join(part for part in (str(records[0].get("device", "")), _energy(records)) if part),
+        "parameters": own[0].get("trainable_parameters", NAN),
+        "detail": ", ".join(part for part in (str(own[0].get("device", "")), _energy(own), shared) if part),
     }
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mmdino.evaluation.compare import Estimate
 from mmdino.files import write_text
+from mmdino.reporting.data import Arm
 from mmdino.reporting.text import NONE, score, span
 
 MOST_ROWS = 1000  # that a page shows of a table
@@ -114,6 +115,11 @@ def text(label: str, column: str, **options: Any) -> Column:
 def number(label: str, column: str, show: Callable[[Any], str], **options: Any) -> Column:
     """Return a column of numbers, sorted by their value."""
     return Column(label, lambda row: show(row[column]), sort=column, **options)
+
+
+def who(arm: Arm) -> dict[str, Any]:
+    """Return the columns that begin a row about an arm's results."""
+    return {"experiment": arm.name, "arm": arm.label}
 
 
 def parts(name: str, estimate: Estimate | None) -> dict[str, float]:

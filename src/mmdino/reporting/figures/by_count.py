@@ -32,12 +32,12 @@ def by_count(data: StudyFiles, cells: list[CountCell]) -> Figure | None:
             where = [cell.count for cell in line]
             (points,) = axes.plot(
                 where, [cell.mcc.value for cell in line], marker=mark.marker, linestyle=mark.dash, color=mark.colour,
-                markeredgecolor=style.PAPER, markeredgewidth=0.5, label=arm.title,
+                markeredgecolor=style.PAPER, markeredgewidth=0.5, label=arm.label,
             )  # fmt: skip
             tell(
                 points,
                 [
-                    f"{arm.title}, {cell.count} of {len(SEQUENCES)} sequences ({protocol}): MCC {with_span(cell.mcc)}"
+                    f"{arm.label}, {cell.count} of {len(SEQUENCES)} sequences ({protocol}): MCC {with_span(cell.mcc)}"
                     for cell in line
                 ],
             )

@@ -35,9 +35,11 @@ def reliability_diagrams(data: StudyFiles, rows: list[CalibrationRow]) -> Figure
         _line(axes, row.bins, mark.colour, mark.marker, mark.colour, "as answered")
         axes.set(xlim=(0.25, 1.02), ylim=(-0.02, 1.02), aspect="auto")
         style.score_axis(axes, "both")
-        title = "\n".join(textwrap.wrap(data.named(row.arm).title, 26, max_lines=2, placeholder=" …"))
+        arm = data.named(row.arm)
+        title = "\n".join(textwrap.wrap(arm.title, 26, max_lines=2, placeholder=" …"))
         after = f" → {score(row.after['ece'].value)}" if row.after else ""
-        axes.set_title(f"{title}\nECE {score(row.before['ece'].value)}{after}, n = {row.before['ece'].n}", fontsize=7.5)
+        measured = f"ECE {score(row.before['ece'].value)}{after}, n = {row.before['ece'].n}"
+        axes.set_title("\n".join(line for line in (title, measured, arm.apart) if line), fontsize=7.5)
         axes.set_ylabel("share that is right" if place % ACROSS == 0 else "")
         last = place + ACROSS >= len(rows)
         axes.set_xlabel("confidence" if last else "")

@@ -6,7 +6,8 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from mmdino.reporting.data import StudyFiles
+from mmdino.evaluation.predictions import Answers
+from mmdino.reporting.data import Arm, StudyFiles
 from mmdino.reporting.estimates import counted
 from mmdino.reporting.figures import style
 
@@ -35,12 +36,17 @@ def confusion_matrices(data: StudyFiles) -> Figure | None:
         )  # fmt: skip
         style.readable(axes)
         axes.tick_params(length=0, rotation=0, labelsize=7)
-        seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
-        axes.set_title(f"{_wrapped(arm.title)}\nn = {len(runs[0])}{seeds}", fontsize=7.5, linespacing=1.25)
+        axes.set_title(f"{_wrapped(arm.title)}\n{_asked(arm, runs)}", fontsize=7.5, linespacing=1.25)
         axes.set_ylabel("true" if place % ACROSS == 0 else "")
         axes.set_xlabel("predicted" if place + ACROSS >= len(arms) else "")
     style.headline(figure, data.titled("Confusion on the external test"))
     return figure
+
+
+def _asked(arm: Arm, runs: list[Answers]) -> str:
+    """Return how many patients were asked, and with how many seeds; with what sets the arm apart below."""
+    seeds = f", {len(runs)} seeds" if len(runs) > 1 and not arm.apart else ""
+    return f"n = {len(runs[0])}{seeds}" + (f"\n{_wrapped(arm.apart)}" if arm.apart else "")
 
 
 def _wrapped(title: str) -> str:

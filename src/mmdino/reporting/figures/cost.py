@@ -28,9 +28,9 @@ def mcc_by_cost(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
         mark = marks[arm]
         point, *_ = axes.errorbar(
             cost, mcc.value, yerr=[[mcc.value - mcc.low], [mcc.high - mcc.value]], fmt=mark.marker, color=mark.colour,
-            markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=0.9, label=data.named(arm).title,
+            markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=0.9, label=data.named(arm).label,
         )  # fmt: skip
-        tell(point, [f"{data.named(arm).title}: MCC {with_span(mcc)}, {duration(cost)} of CPU time a seed"])
+        tell(point, [f"{data.named(arm).label}: MCC {with_span(mcc)}, {duration(cost)} of CPU time a seed"])
     axes.set_xscale("log")
     shortest, longest = min(cost for _, cost, _ in drawn), max(cost for _, cost, _ in drawn)
     ticks = [seconds for seconds in TICKS if shortest / 2 < seconds < longest * 2]
@@ -48,10 +48,10 @@ def mcc_by_cost(data: StudyFiles, rows: list[MainRow]) -> Figure | None:
 
 
 def costs(data: StudyFiles, rows: Sequence[MainRow]) -> list[tuple[str, float, Estimate]]:
-    """Return, of every arm that has both, the mean CPU seconds of training a seed and its MCC."""
+    """Return, of every arm that has both, the mean CPU seconds of training a seed (its own, or its weights') and its MCC."""
     found = []
     for row in rows:
-        seconds = [run.record["cpu_seconds"] for run in data.named(row.arm).runs if "cpu_seconds" in run.record]
+        seconds = data.training_seconds(data.named(row.arm))
         if row.mcc and seconds:
             found.append((row.arm, float(np.mean(seconds)), row.mcc))
     return found

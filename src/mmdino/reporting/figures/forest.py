@@ -37,7 +37,7 @@ def forest(data: StudyFiles, rows: Sequence[MainRow], title: str) -> Figure | No
             text, (0, 1.0), xycoords=("data", "axes fraction"), xytext=(place, 3), textcoords="offset points", ha=side,
             color=style.MUTED, fontsize=7.5,
         )  # fmt: skip
-    axes.set_yticks(range(len(drawn)), [data.named(arm).title for arm, _ in drawn])
+    axes.set_yticks(range(len(drawn)), [data.named(arm).label for arm, _ in drawn])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.6, len(drawn) - 0.4)
@@ -45,7 +45,7 @@ def forest(data: StudyFiles, rows: Sequence[MainRow], title: str) -> Figure | No
     style.score_axis(axes)
     n = max(gap.n for _, gap in drawn)
     axes.set_xlabel(
-        f"MCC minus that of {data.reference.title}, 95 % interval over patients (n = {n}); p corrected (Holm)"
+        f"MCC minus that of {data.reference.label}, 95 % interval over patients (n = {n}); p corrected (Holm)"
     )
     style.headline(figure, data.titled(title))
     return figure

@@ -31,7 +31,7 @@ def fraction_curves(data: StudyFiles, rows: Sequence[MainRow]) -> Figure | None:
     across = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (share, found) in zip(across, panels.items()):
         for arm, curve in found.items():
-            _draw(axes, curve, style.marks(data)[arm], data.named(arm).title)
+            _draw(axes, curve, style.marks(data)[arm], data.named(arm).label)
         shares = sorted({where for curve in found.values() for where, _ in curve})
         axes.set_xticks(shares, [f"{100 * where:.0f} %" for where in shares])
         axes.set_xlabel(SHARES[share])
@@ -44,21 +44,23 @@ def fraction_curves(data: StudyFiles, rows: Sequence[MainRow]) -> Figure | None:
 
 
 def curves(data: StudyFiles, rows: Sequence[MainRow], share: str) -> dict[str, Curve]:
-    """Return, by the plain arm of the same method and settings, its MCC by share, where at least two are there."""
+    """Return, by the plain arm that is like it in all else, its MCC by share, where at least two are there."""
     mcc = {row.arm: row.mcc for row in rows if row.mcc}
     seen = {name: getattr(data.named(name).experiment.data, share) for name in mcc}
-    plain = {_kind(data, name): name for name in reversed(mcc) if seen[name] == 1}
+    plain = {_kind(data, name, share): name for name in reversed(mcc) if seen[name] == 1}
     found: dict[str, dict[float, Estimate]] = defaultdict(dict)
     for name, estimate in mcc.items():
-        if seen[name] < 1 and _kind(data, name) in plain:
-            arm = plain[_kind(data, name)]
+        if seen[name] < 1 and _kind(data, name, share) in plain:
+            arm = plain[_kind(data, name, share)]
             found[arm] |= {seen[name]: estimate, 1.0: mcc[arm]}
     return {arm: sorted(points.items()) for arm, points in found.items()}
 
 
-def _kind(data: StudyFiles, name: str) -> str:
+def _kind(data: StudyFiles, name: str, share: str) -> str:
+    """Return what arms of one curve have in common: all that they are trained and asked with, but the share."""
+    seen = data.named(name).experiment.data.model_dump(exclude={share})
     resolved = data.study.resolved(name)
-    return f"{resolved['method']} {resolved['settings']}"
+    return f"{resolved['method']} {resolved['settings']} {data.study.policy(name)} {seen}"
 
 
 def _draw(axes: Axes, curve: Curve, mark: style.Mark, title: str) -> None:
@@ -68,4 +70,4 @@ def _draw(axes: Axes, curve: Curve, mark: style.Mark, title: str) -> None:
         linestyle=mark.dash, color=mark.colour, markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=0.9,
         label=title,
     )  # fmt: skip
-    tell(points, [f"{title}, {100 * where:.0f} %: MCC {with_span(mcc)}" for where, mcc in curve])
+    tell(points, [f"{title}, {100 * where:.0f} %: MCC {with_span(mcc)}, seeds: {mcc.runs}" for where, mcc in curve])

@@ -31,9 +31,9 @@ def mcc_by_group(data: StudyFiles, rows: list[GroupRow]) -> Figure | None:
             [mcc.value for _, mcc in seen], [place + (order - (len(arms) - 1) / 2) * step for place, _ in seen],
             xerr=[[mcc.value - mcc.low for _, mcc in seen], [mcc.high - mcc.value for _, mcc in seen]],
             fmt=mark.marker, color=mark.colour, markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=1,
-            label=data.named(arm).title,
+            label=data.named(arm).label,
         )  # fmt: skip
-        tell(points, [f"{data.named(arm).title}, {_said(groups[place])}: MCC {with_span(mcc)}" for place, mcc in seen])
+        tell(points, [f"{data.named(arm).label}, {_said(groups[place])}: MCC {with_span(mcc)}" for place, mcc in seen])
     axes.set_yticks(range(len(groups)), [_said(group) for group in groups])
     for place in range(1, len(groups)):
         changed = groups[place][0] != groups[place - 1][0]

@@ -31,7 +31,7 @@ def external_mcc(data: StudyFiles, rows: list[MainRow], title: str, ranked: bool
         axes.annotate(
             with_span(row.mcc), (1.01, height), xycoords=("axes fraction", "data"), va="center", annotation_clip=False
         )
-    axes.set_yticks(range(len(drawn)), [data.named(row.arm).title for row in drawn])
+    axes.set_yticks(range(len(drawn)), [data.named(row.arm).label for row in drawn])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(-0.6, len(drawn) - 0.4)

@@ -35,7 +35,7 @@ def heat_map(data: StudyFiles, cells: list[Cell]) -> Figure | None:
     bounds = [(ceiling(data, name) or {}).get("mcc", np.nan) for name in SETS]
     oracle = not np.isnan(bounds).all()
     arms = {name: arms_of(data, [cell for cell in cells if cell.protocol == name]) for name in protocols}
-    rows = {name: [arm.title for arm in arms[name]] + (["sign oracle"] if oracle else []) for name in protocols}
+    rows = {name: [arm.label for arm in arms[name]] + (["sign oracle"] if oracle else []) for name in protocols}
     lines = [len(rows[name]) for name in protocols]
     figure = style.canvas(1.6 + 0.45 * len(protocols) + 0.23 * sum(lines))
     panels = figure.subplots(len(protocols) + 1, 1, height_ratios=[*lines, 3.6])
@@ -108,9 +108,9 @@ def one_missing(data: StudyFiles, cells: list[Cell]) -> Figure | None:
                 [x for _, x, _ in seen], [mcc.value for *_, mcc in seen],
                 yerr=np.array([[mcc.value - mcc.low, mcc.high - mcc.value] for *_, mcc in seen]).T if seen else None,
                 fmt=mark.marker, color=mark.colour, markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=1,
-                label=arm.title,
+                label=arm.label,
             )  # fmt: skip
-            tell(points, [f"{arm.title}, {case} ({protocol}): MCC {with_span(mcc)}" for case, _, mcc in seen])
+            tell(points, [f"{arm.label}, {case} ({protocol}): MCC {with_span(mcc)}" for case, _, mcc in seen])
         for x, names in enumerate(cases.values()):
             bound = ceiling(data, names)
             if bound:
@@ -147,11 +147,11 @@ def random_missing(data: StudyFiles, cells: list[RandomCell]) -> Figure | None:
                 [cell.rate + shift for cell in line], [cell.mcc.value for cell in line],
                 yerr=np.array([[c.mcc.value - c.mcc.low, c.mcc.high - c.mcc.value] for c in line]).T if line else None,
                 fmt=mark.marker, linestyle=mark.dash, color=mark.colour, markeredgecolor=style.PAPER,
-                markeredgewidth=0.5, elinewidth=0.8, linewidth=1, label=arm.title,
+                markeredgewidth=0.5, elinewidth=0.8, linewidth=1, label=arm.label,
             )  # fmt: skip
             tell(
                 points,
-                [f"{arm.title}, {100 * c.rate:.0f} % missing ({protocol}): MCC {with_span(c.mcc)}" for c in line],
+                [f"{arm.label}, {100 * c.rate:.0f} % missing ({protocol}): MCC {with_span(c.mcc)}" for c in line],
             )
         axes.axhline(0, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
         rates = sorted({cell.rate for cell in cells})

@@ -19,8 +19,8 @@ def risk_coverage_curves(data: StudyFiles, rows: list[SelectiveRow]) -> Figure |
     for row in rows:
         mark = marks[row.arm]
         (points,) = axes.plot(COVERAGES, row.curve.risk, color=mark.colour, linestyle=mark.dash, marker=mark.marker, markersize=3,
-                  label=data.named(row.arm).title)  # fmt: skip
-        tell(points, _said(data.named(row.arm).title, row.curve))
+                  label=data.named(row.arm).label)  # fmt: skip
+        tell(points, _said(data.named(row.arm).label, row.curve))
         if row.arm == data.study.study.reference:
             axes.fill_between(COVERAGES, row.curve.low, row.curve.high, color=mark.colour, alpha=0.15, linewidth=0)
     ticks = [tick / 5 for tick in range(6)]

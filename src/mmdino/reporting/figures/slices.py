@@ -71,7 +71,7 @@ def surest_mistakes(data: StudyFiles, mistakes: list[Mistake]) -> Figure | None:
                 _image(axes, here, slices.images[column], cmap="gray", vmax=1)
                 attention = upright(maps[tokens.sequences.index(name)])
                 _image(axes, here, attention, cmap="inferno", vmax=maps.max(), alpha=0.6)
-    title = f"The surest mistakes of {data.reference.title}" if data.reference else ""
+    title = f"The surest mistakes of {data.reference.label}" if data.reference else ""
     style.headline(figure, data.titled(title))
     return figure
 

@@ -86,7 +86,8 @@ def marks(data: StudyFiles) -> dict[str, Mark]:
             found[arm.name] = Mark(REFERENCE, "o", "-")
             continue
         turn = others // len(COLOURS)
-        marker, dash = MARKERS[(others + 1) % len(MARKERS)], DASHES[turn % len(DASHES)]
+        # A marker further with each turn of the colours: many figures draw no line, whose dash would tell arms apart.
+        marker, dash = MARKERS[(others + 1 + turn) % len(MARKERS)], DASHES[turn % len(DASHES)]
         found[arm.name] = Mark(COLOURS[others % len(COLOURS)], marker, dash)
         others += 1
     return found

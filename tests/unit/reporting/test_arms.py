@@ -1,0 +1,180 @@
+"""What is said of an arm wherever it stands: seeds that it lacks, other patients, another's answers, weights or title."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from htmltree import by_id, parse, words
+from mmdino.reporting import drawing
+from mmdino.reporting.captions import CAPTIONS
+from mmdino.reporting.data import gather
+from mmdino.reporting.figures import style
+from mmdino.reporting.figures.cost import costs
+from mmdino.reporting.figures.fractions import curves
+from mmdino.reporting.report import all_tables, build_report
+from mmdino.reporting.statistics import estimate
+from mmdino.reporting.study import cost_table
+from results_factory import ARMS, MadeArm, many_arms, write_study
+
+MAIN = ARMS["mm-dinov2"]
+COPY = replace(MAIN, title="The same again", group="ablation", trained_as="mm-dinov2")
+ELSEWHERE = replace(MAIN, title="Tested elsewhere", group="ablation", data={"leave_out": "home"})
+
+
+def gathered(tmp_path, seeds=(0,), gone=(), phantom=True, **arms):
+    """Return a study of the reference arm and ``arms``; ``gone`` are runs without predictions."""
+    made = {"mm-dinov2": MAIN} | {name.replace("_", "-"): arm for name, arm in arms.items()}
+    study, results = write_study(tmp_path, made, seeds, phantom=phantom, bootstrap=100)
+    for run in gone:
+        (results / "runs" / run / "predictions.parquet").unlink()
+    return gather(study, results)
+
+
+def tables(data, found) -> dict:
+    return {table.name: table for table in all_tables(data, found)}
+
+
+def captions(data, found) -> dict[str, str]:
+    return {name: plan.caption for name, plan in drawing._plans(data, found).items()}
+
+
+def test_an_arm_that_lacks_a_seed_says_so_in_every_table_and_figure(tmp_path):
+    data = gathered(tmp_path, (0, 1, 2), ["radiomics/seed-1"], radiomics=ARMS["radiomics"])
+    found, label = estimate(data), "Radiomics (2 of 3 seeds)"
+    shown = tables(data, found)
+    for name in (
+        "main",
+        "comparisons",
+        "metrics",
+        "readouts",
+        "groups",
+        "calibration",
+        "selective",
+        "mistakes",
+        "missing-sequences",
+        "random-missing",
+    ):
+        frame = shown[name].frame
+        assert set(frame.loc[frame["experiment"] == "radiomics", "arm"]) == {label}
+    drawing.write_figures(data, found, kinds=("svg",))
+    for name in ("external-mcc", "missing-sequences", "by-count", "one-missing", "random-missing", "cost", "selective"):
+        assert label in (data.out / f"figures/{name}.svg").read_text()
+    for name in ("confusion", "calibration"):
+        assert "2 of 3 seeds" in (data.out / f"figures/{name}.svg").read_text()
+
+
+def test_an_arm_of_the_same_answers_is_no_comparison(tmp_path):
+    rival = replace(MAIN, title="Another", group="ablation", skill=0.6)
+    twin = replace(rival, title="Its twin", trained_as="mm-dinov2-other")
+    data = gathered(
+        tmp_path, mm_dinov2_copy=COPY, mm_dinov2_other=replace(rival, trained_as="mm-dinov2-other"), mm_dinov2_twin=twin
+    )
+    found = estimate(data)
+    by_name = {row.arm: row for row in found.ablations}
+    assert by_name["mm-dinov2-copy"].same_as == "mm-dinov2"
+    assert by_name["mm-dinov2-twin"].same_as == "mm-dinov2-other"
+    counted = by_name["mm-dinov2-other"].difference
+    assert counted.p_holm == counted.p  # the only one
+    shown = tables(data, found)
+    for name in ("ablations", "comparisons"):
+        assert "same predictions as MM-DINOv2" in shown[name].texts["md"]
+        assert "same predictions as Another" in shown[name].texts["md"]
+    said = captions(data, found)
+    assert "The same again (same predictions as MM-DINOv2)" in said["ablations"]
+    assert "MM-DINOv2 also stands for The same again" in said["selective"]
+
+
+def test_a_left_out_cohort_is_not_called_the_external_test(tmp_path):
+    data = gathered(tmp_path, mm_dinov2_elsewhere=ELSEWHERE)
+    found = estimate(data)
+    shown = tables(data, found)
+    label = "Tested elsewhere (left-out cohort home)"
+    assert label in set(shown["ablations"].frame["arm"])
+    groups = shown["groups"].frame
+    assert set(groups.loc[(groups["arm"] == label) & (groups["split"] == "test"), "place"]) == {"left-out cohort home"}
+    assert set(groups.loc[groups["experiment"] == "mm-dinov2", "place"]) == {"external test", "validation"}
+    assert "n = 0 external patients" in shown["ablations"].note  # the only arm of this table has none
+    said = captions(data, found)
+    for name in ("missing-sequences", "by-count", "groups", "calibration", "selective"):
+        assert "In the table alone, since tested on a left-out cohort: Tested elsewhere." in said[name]
+    drawing.write_figures(data, found, kinds=("svg",))
+    assert "left-out cohort" in (data.out / "figures/confusion.svg").read_text()
+
+
+def test_two_arms_of_one_title_bear_their_names(tmp_path):
+    twin = replace(ARMS["radiomics"], title="Hand-made features")
+    data = gathered(tmp_path, radiomics=twin, radiomics_more=twin)
+    page = parse(build_report(data.study, data.results).read_text(encoding="utf-8"))
+    for name in ("radiomics", "radiomics-more"):
+        assert f"Hand-made features ({name})" in words(by_id(page, "table-main"))
+        assert f"Hand-made features ({name})" in words(by_id(page, "settings"))
+
+
+def test_curves_by_share_hold_all_else_alike(tmp_path):
+    fewer = {
+        "mm_dinov2_labels": replace(MAIN, group="ablation", data={"labelled_fraction": 0.05}),
+        "mm_dinov2_none": replace(MAIN, group="ablation", data={"unlabelled_fraction": 0.0}),
+    }
+    data = gathered(tmp_path / "without", gone=["mm-dinov2/seed-0"], **fewer)
+    rows = [*(found := estimate(data)).main, *found.ablations]
+    assert curves(data, rows, "labelled_fraction") == curves(data, rows, "unlabelled_fraction") == {}
+    data = gathered(tmp_path / "with", **fewer)
+    rows = [*(found := estimate(data)).main, *found.ablations]
+    assert [share for share, _ in curves(data, rows, "unlabelled_fraction")["mm-dinov2"]] == [0.0, 1.0]
+
+
+def test_figures_show_the_arms_that_were_run_and_say_what_they_leave_out(tmp_path):
+    data = gathered(tmp_path, **{f"radiomics_{place}": replace(ARMS["radiomics"], title="") for place in range(14)})
+    data.study.study.experiments[:] = ["mm-dinov2"]
+    data.study.study.more_experiments[:] = [f"radiomics-{place}" for place in range(14)]
+    said = captions(data, estimate(data))
+    for name, drawn in {"by-count": 11, "selective": 11, "calibration": 7}.items():
+        assert f"Of 15 arms the reference and the {drawn} with the highest MCC are drawn" in said[name]
+    assert "Of 15" not in said["missing-sequences"]
+
+
+def test_an_adopted_run_stands_at_what_its_weights_cost(tmp_path):
+    data = gathered(tmp_path, (0, 1), mm_dinov2_copy=COPY)
+    found = estimate(data)
+    assert data.training_seconds(data.named("mm-dinov2-copy")) == [20.0 + MAIN.steps] * 2
+    drawn = {arm: seconds for arm, seconds, _ in costs(data, [*found.main, *found.ablations])}
+    assert drawn["mm-dinov2-copy"] == drawn["mm-dinov2"]
+    frame = tables(data, found)["ablations"].frame.set_index("experiment")
+    assert frame.loc["mm-dinov2-copy", "cpu_seconds"] == 20.0 + MAIN.steps
+    assert cost_table(data).frame.set_index("experiment").loc["mm-dinov2-copy", "cpu"] == 0
+
+
+def test_the_cost_of_runs_some_of_which_are_adopted_is_that_of_the_others(tmp_path):
+    data = gathered(tmp_path, (0, 1), mm_dinov2_copy=COPY)
+    path = data.results / "runs/mm-dinov2-copy/seed-1/run.json"
+    own = {key: value for key, value in json.loads(path.read_text()).items() if key != "trained_as"}
+    path.write_text(json.dumps(own | {"cpu_seconds": 50.0, "wall_seconds": 60.0}))
+    line = cost_table(gather(data.study, data.results)).frame.set_index("experiment").loc["mm-dinov2-copy"]
+    assert line["cpu"] == 50
+    assert "1 of 2 seeds have the weights of mm-dinov2" in line["detail"]
+
+
+def test_no_two_arms_look_alike(tmp_path):
+    data, _ = many_arms(tmp_path, 50)
+    assert len({(mark.colour, mark.marker) for mark in style.marks(data).values()}) == 50
+
+
+@pytest.mark.parametrize("phantom", [True, False])
+def test_only_a_study_with_an_oracle_speaks_of_one(tmp_path, phantom):
+    data = gathered(tmp_path, phantom=phantom)
+    said = captions(data, estimate(data))
+    for name in ("external-mcc", "missing-sequences", "by-count", "one-missing"):
+        assert ("sign oracle" in said[name]) is phantom
+    assert not any("oracle" in caption for caption in CAPTIONS.values())
+
+
+def test_what_is_not_there_is_asked_for_by_targets_that_the_study_has(tmp_path):
+    data = gathered(tmp_path / "none", radiomics=MadeArm(0.7, "radiomics"))
+    text = words(by_id(parse(build_report(data.study, data.results).read_text(encoding="utf-8")), "ablations"))
+    assert "The study has no ablation." in text
+    assert "The study has no experiment with fewer labels or fewer unlabelled patients." in text
+    few = MadeArm(None, "mm-dinov2", group="ablation", data={"labelled_fraction": 0.1})
+    data = gathered(tmp_path / "few", few=few)
+    text = words(by_id(parse(build_report(data.study, data.results).read_text(encoding="utf-8")), "ablations"))
+    assert "beside one with all of them yet: run .venv/bin/snakemake --profile profiles/local few" in text
