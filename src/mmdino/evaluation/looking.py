@@ -12,10 +12,10 @@ from rich.progress import track
 
 from mmdino.dataset.bank import Slices
 from mmdino.dataset.patients import Patients
-from mmdino.errors import UserError
+from mmdino.errors import UserError, first_line
 from mmdino.methods.base import Encoder
 from mmdino.tables import SEQUENCES, sequence_set
-from mmdino.training.memory import first_line, ran_out
+from mmdino.training.memory import ran_out
 
 BATCH = 64
 HEAD = "head"

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from mmdino.reporting.data import StudyFiles
+from mmdino.reporting.sections import command
 from mmdino.reporting.tables import Column, Table, number, text
 from mmdino.reporting.text import NONE, count, duration, listing, score
 from mmdino.tables import CLASSES, SEQUENCES
@@ -102,6 +103,18 @@ def failure_table(data: StudyFiles) -> Table:
         frame=pd.DataFrame(lines, columns=["what", "where", "reason"]),
         columns=[text("What", "what"), text("Where", "where"), text("Reason", "reason")],
         source=f"{data.source('cohorts', '*', 'preprocessed.tsv')}, manifest.tsv, slices/failures.tsv; runs",
+        note=_when_mended(data),
+    )
+
+
+def _when_mended(data: StudyFiles) -> str:
+    """Return how what is mended in a cohort's folder reaches the study; phantoms are made, and have none of their own."""
+    if not any(cohort.path for cohort in data.study.study.cohorts.values()):
+        return ""
+    again = command(data.study.study.name, "--forcerun manifest")
+    return (
+        f"A file or table mended in a cohort's folder is taken up by `{again}` alone; patients whose files are the same are not "
+        "preprocessed again, but what was trained on the cohort is (docs/own-data.md, When the data change)."
     )
 
 

@@ -242,8 +242,10 @@ def test_a_study_with_no_file_at_all(tmp_path):
 
 
 def test_one_arm_one_seed_without_phantoms(tmp_path):
-    study, results = write_study(tmp_path, {"radiomics": MadeArm(0.7, "radiomics", title="Radiomics")}, phantom=False)
+    arms = {"radiomics": MadeArm(0.7, "radiomics", title="Radiomics")}
+    study, results = write_study(tmp_path, arms, phantom=False, subject=HOSTILE)
     tree = page(study, results)
+    assert "--forcerun manifest --config study=made-up alone" in words(by_id(tree, "failures"))
     assert "phantom" not in words(by_id(tree, "main"))
     assert "The study has no arm to compare with" in words(tree)
     assert "Radiomics has the highest MCC" in words(tree)

@@ -70,6 +70,7 @@ def test_a_page_of_another_program_s_statistics_is_made_anew_and_says_so(tmp_pat
     tree = parse(build_page(study, results).read_text(encoding="utf-8"))
     assert "1 of the study's files could not be used as it is" in words(tree.find(".//header"))
     said = words(by_id(tree, "failures"))
+    assert "--forcerun manifest" not in said  # phantoms are made, and nothing of theirs is mended by hand
     assert "is of another version of this program (ablations" in said
     assert "all estimates were made anew" in said
     assert "svg of other numbers" not in words(tree)
