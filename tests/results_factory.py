@@ -105,7 +105,7 @@ ARMS = {
     ),
     "supervised-cnn": MadeArm(0.8, "supervised-cnn", "head", "CNN with sequence dropout", robust=0.5, steps=400),
     "radiomics": MadeArm(0.7, "radiomics", title="Radiomics", robust=0.1),
-    "starter-frozen": MadeArm(0.68, title="Starter, frozen", robust=0.6, settings={"backbone": "starter"}),
+    "starter-frozen": MadeArm(0.68, title="Starter, frozen", robust=0.6),
     "random-frozen": MadeArm(0.2, title="Random network, frozen", settings={"backbone": "random"}),
     "supervised-vit": MadeArm(None, "supervised-vit", "head", "Supervised ViT"),
 }
