@@ -99,13 +99,13 @@ class MadeArm:
 
 
 ARMS = {
-    "mm-dinov2": MadeArm(0.75, "mm-dinov2", title="MM-DINOv2", robust=0.8, steps=300, settings={"backbone": "starter"}),
+    "mm-dinov2": MadeArm(0.75, "mm-dinov2", title="MM-DINOv2", robust=0.8, steps=300),
     "mm-dinov2-no-full-modality-masking": MadeArm(
         0.75, "mm-dinov2", title="… without full-modality masking", robust=0.3, steps=300
     ),
     "supervised-cnn": MadeArm(0.8, "supervised-cnn", "head", "CNN with sequence dropout", robust=0.5, steps=400),
     "radiomics": MadeArm(0.7, "radiomics", title="Radiomics", robust=0.1),
-    "starter-frozen": MadeArm(0.68, title="Starter, frozen", robust=0.6, settings={"backbone": "starter"}),
+    "starter-frozen": MadeArm(0.68, title="Starter, frozen", robust=0.6),
     "random-frozen": MadeArm(0.2, title="Random network, frozen", settings={"backbone": "random"}),
     "supervised-vit": MadeArm(None, "supervised-vit", "head", "Supervised ViT"),
 }
