@@ -99,7 +99,7 @@ class MadeArm:
 
 
 ARMS = {
-    "mm-dinov2": MadeArm(0.75, "mm-dinov2", title="MM-DINOv2", robust=0.8, steps=300, settings={"backbone": "starter"}),
+    "mm-dinov2": MadeArm(0.75, "mm-dinov2", title="MM-DINOv2", robust=0.8, steps=300),
     "mm-dinov2-no-full-modality-masking": MadeArm(
         0.75, "mm-dinov2", title="… without full-modality masking", robust=0.3, steps=300
     ),
