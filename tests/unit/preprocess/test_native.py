@@ -104,7 +104,7 @@ def test_a_registered_head_is_stripped_and_segmented(tmp_path):
     for name, image in zip(SEQUENCES, rendered.images):
         row[name] = str(tmp_path / f"{name}.nii.gz")
         write_volume(np.rint(image * 1000).astype(np.int16), ATLAS.affine, row[name])
-    table = run(row, "atlas", tmp_path / "out", brain_extraction="deepbet")
+    table = run(row, "atlas", tmp_path / "out", brain_extraction="deepbet", segmenter="phantom")
     assert (table.status, table.reason, table.seg_source) == ("done", "", "nnunet:phantom")
     brain, tumour = read_labels(table["mask"]).array > 0, read_labels(table["seg"]).array > 0
     assert dice(brain, rendered.brain) > 0.93
