@@ -16,7 +16,7 @@ from mmdino.reporting.captions import CAPTIONS, ORACLE
 from mmdino.reporting.charts import Chart
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow, clinical
-from mmdino.reporting.figures import calibration, confusion, style, training
+from mmdino.reporting.figures import confusion, style, training
 from mmdino.reporting.figures.by_count import by_count
 from mmdino.reporting.figures.calibration import reliability_diagrams
 from mmdino.reporting.figures.confusion import confusion_matrices
@@ -78,7 +78,7 @@ ATTENDED = (
     " On the right: what the CLS token of the first seed attends to on each sequence in its last block (brighter: more; one "
     "scale a patient)."
 )
-ROWS, CURVES = 24, 12  # arms that can be told apart in a figure: a line each; as curves upon each other
+ROWS, CURVES = 24, 8  # arms that can be told apart in a figure: a line each; as curves upon each other
 
 
 def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
@@ -92,7 +92,7 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
     main = few(_asked(data, found.main), ROWS)
     apart = few(_without(_asked(data, found.main), alike), ROWS)
     ablations = few([row.arm for row in found.ablations if row.difference], ROWS)
-    errors, calibrated = few(_without(run, alike), CURVES), few(_without(run, alike), calibration.MOST)
+    errors = few(_without(run, alike), CURVES)
     missing, erring = (_elsewhere(data, both) + _drawn_once(data, same) for same in (copied, alike))
     tested = sum(bool(arm.answers("test")) for arm in data.shown())
     trained = sum("loss" in arm.runs[0].log for arm in data.shown())
@@ -154,8 +154,8 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "tables/groups.tsv",
         ),
         "calibration": Plan(
-            lambda: reliability_diagrams(data, calibrated.of(found.calibration)),
-            CAPTIONS["calibration"] + calibrated.said + erring,
+            lambda: reliability_diagrams(data, errors.of(found.calibration)),
+            CAPTIONS["calibration"] + errors.said + erring,
             "tables/calibration.tsv",
         ),
         "selective": Plan(
@@ -211,14 +211,14 @@ class Few:
 
 
 def _few(data: StudyFiles, found: Statistics, arms: Sequence[str], most: int) -> Few:
-    """Return all of the arms, or where there are more than ``most`` the reference and those of the highest MCC."""
+    """Return all of the arms, or where there are more than ``most`` the reference, the study's default arms, then the best."""
     if len(arms) <= most:
         return Few(frozenset(arms), "")
     mcc = {row.arm: row.mcc.value for row in [*found.main, *found.ablations] if row.mcc}
-    ranked = sorted(arms, key=lambda arm: (arm != data.study.study.reference, -mcc.get(arm, -2.0)))
-    said = (
-        f" Of {len(arms):,} arms the reference and the {most - 1} with the highest MCC are drawn; the tables have all."
-    )
+    reference, default = data.study.study.reference, set(data.study.default)
+    ranked = sorted(arms, key=lambda arm: (arm != reference, arm not in default, -mcc.get(arm, -2.0)))
+    first = "the reference, the study's default arms and then those with the highest MCC"
+    said = f" Of {len(arms):,} arms {most} are drawn: {first}; the tables have all."
     return Few(frozenset(ranked[:most]), said)
 
 

@@ -53,11 +53,13 @@ def test_figures_draw_the_reference_and_the_best_and_say_so(many):
         height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', path.read_text())[1])
         assert height < 72 * 15, path.name  # inches
     drawn = words(by_id(tree, "figure-external-mcc"))
-    assert "Of 300 arms the reference and the 23 with the highest MCC are drawn" in drawn
+    assert (
+        "Of 300 arms 24 are drawn: the reference, the study's default arms and then those with the highest MCC" in drawn
+    )
     assert "MM-DINOv2" in drawn
     assert "Arm 000" in drawn
     assert "Arm 250" not in drawn
-    assert "the 11 with the highest MCC are drawn" in words(by_id(tree, "figure-by-count"))
+    assert "Of 300 arms 8 are drawn" in words(by_id(tree, "figure-by-count"))
 
 
 def test_a_sentence_names_a_few_and_counts_the_others(many):

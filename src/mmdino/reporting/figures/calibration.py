@@ -13,12 +13,10 @@ from mmdino.reporting.figures.telling import tell
 from mmdino.reporting.text import score, span
 
 ACROSS = 4
-MOST = 8
 
 
 def reliability_diagrams(data: StudyFiles, rows: list[CalibrationRow]) -> Figure | None:
     """Draw a panel an arm: accuracy by confidence with intervals, as answered and with the temperature of validation."""
-    rows = rows[:MOST]
     if not rows:
         return None
     marks = style.marks(data)
