@@ -105,10 +105,7 @@ def report(
     page: Annotated[bool, typer.Option("--page", help="The page alone, from statistics and figures at hand.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            help="For all of them; else the study's, `unfinished` in it before the end.",
-        ),
+        typer.Option("--out", help="Where it goes; else the study's folder, before the end `unfinished` in it."),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
