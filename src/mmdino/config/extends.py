@@ -6,11 +6,14 @@ from typing import Any
 from mmdino.config.strict import read_yaml
 from mmdino.errors import UserError
 
+RECIPE = "recipe"  # of a method's settings: the experiment that says the rest of them
+
 
 def read_extended(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Return the keys of a study's YAML, with those of the study beside it that it extends where it says nothing.
 
-    A key that is there replaces the other study's whole; only ``methods`` are merged, setting by setting.
+    A key that is there replaces the other study's whole; only ``methods`` are merged, setting by setting. Where the other
+    study names the experiment whose settings a method has, that becomes the method's ``recipe``.
 
     Raises:
         UserError: as :func:`read_yaml`; ``extends`` is no file's name, or comes back to the same file.
@@ -36,5 +39,9 @@ def read_extended(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, A
 
 def _merged(base: dict[str, Any], own: dict[str, Any], method: str) -> Any:
     """Return a method's settings; something else than settings is left for the study's own check to refuse."""
-    theirs, ours = base.get(method, {}), own.get(method, {})
+    if method not in own:
+        return base[method]
+    theirs, ours = base.get(method, {}), own[method]
+    if isinstance(theirs, str):
+        theirs = {RECIPE: theirs}
     return theirs | ours if isinstance(theirs, dict) and isinstance(ours, dict) else ours

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from mmdino.config.cohort import Cohort, Labels
 from mmdino.config.evaluation import Evaluation
 from mmdino.config.experiment import Data, Experiment, MethodSettings, Policy, load_experiments, method_settings
-from mmdino.config.extends import read_extended
+from mmdino.config.extends import RECIPE, read_extended
 from mmdino.config.needs import Job, Needs
 from mmdino.config.phantom import OF_THE_COHORT
 from mmdino.config.preparation import Bank, Leakage, Preprocess, Splits, Volumes
@@ -38,7 +38,8 @@ class Study(Strict):
     evaluation: Evaluation = Evaluation()
     methods: dict[str, dict[str, Any] | str] = Field(
         default_factory=dict,
-        description="Settings of a method at this study's scale, or the experiment of it whose settings these are.",
+        description="Settings of a method at this study's scale; `recipe` (or no more than a name) is the experiment of "
+        "it that says those which are not here.",
     )
     experiments: list[str] = Field(min_length=1, description="Run by default.")
     more_experiments: list[str] = Field(default_factory=list, description="Targets of the same study, run on request.")
@@ -148,15 +149,18 @@ class LoadedStudy:
 
     @cached_property
     def _scales(self) -> dict[str, dict[str, Any]]:
-        given = self.study.methods
-        return {name: self._recipe(name, of) if isinstance(of, str) else of for name, of in given.items()}
+        given = {name: {RECIPE: of} if isinstance(of, str) else of for name, of in self.study.methods.items()}
+        return {name: self._recipe(name, of) for name, of in given.items()}
 
-    def _recipe(self, method: str, experiment: str) -> dict[str, Any]:
-        path = self._experiments / f"{experiment}.yaml"
+    def _recipe(self, method: str, given: dict[str, Any]) -> dict[str, Any]:
+        own = {key: value for key, value in given.items() if key != RECIPE}
+        if RECIPE not in given:
+            return own
+        path = self._experiments / f"{given[RECIPE]}.yaml"
         found = load_experiments(path)
         if len(found) > 1 or found[0].method != method:
             raise UserError(f"{self.path}: 'methods.{method}' names {path}, which is not one experiment of {method}")
-        return found[0].settings
+        return found[0].settings | own
 
     def needs(self, experiment: str, job: Job) -> Needs:
         """Return what a training or prediction of an experiment makes use of, as its method declares it."""

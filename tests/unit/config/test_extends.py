@@ -34,6 +34,24 @@ def test_what_is_said_replaces_and_the_rest_is_taken_over(tmp_path):
     assert read_extended(tmp_path / "c.yaml") == expected | {"name": "c", "methods": third}
 
 
+def test_settings_beside_a_recipe_replace_those_of_the_recipe(tmp_path):
+    write(tmp_path, a={"methods": {"m": "n"}}, b={"extends": "a.yaml", "methods": {"m": {"lr": 9}}})
+    write(tmp_path, c={"extends": "a.yaml", "methods": {"o": {}}}, d={"extends": "a.yaml", "methods": {"m": "k"}})
+    assert read_extended(tmp_path / "b.yaml")["methods"] == {"m": {"recipe": "n", "lr": 9}}
+    assert read_extended(tmp_path / "c.yaml")["methods"] == {"m": "n", "o": {}}
+    assert read_extended(tmp_path / "d.yaml")["methods"] == {"m": "k"}
+
+
+def test_the_brief_phantoms_differ_from_the_phantoms_by_their_schedules():
+    ours, theirs = (load_study(ROOT / "config" / "studies" / f"{name}.yaml") for name in ("phantom-brief", "phantom"))
+    assert list(ours.experiments) == list(theirs.experiments)
+    brief, whole = (study.resolved("mm-dinov2")["settings"] for study in (ours, theirs))
+    written = ours.study.methods["mm-dinov2"]
+    assert written["recipe"] == "mm-dinov2-phantom"
+    assert brief["steps"] < whole["steps"]
+    assert brief == whole | {key: value for key, value in written.items() if key != "recipe"}
+
+
 @pytest.mark.parametrize(
     ("own", "said"),
     [
