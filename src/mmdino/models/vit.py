@@ -78,7 +78,12 @@ class MultiModalViT(nn.Module):
         return self.patch_embed(images.flatten(0, 1)).unflatten(0, images.shape[:2])
 
     def embed(
-        self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None, patches: Tensor | None = None
+        self,
+        images: Tensor,
+        sequences: Sequence[str],
+        masks: Tensor | None = None,
+        patches: Tensor | None = None,
+        stack: Sequence[str] | None = None,
     ) -> Tensor:
         """Return the embedded tokens (B, 1 + R + S·N, D) before the first block; arguments as in :meth:`forward`."""
         self._check(images, sequences, masks)
@@ -90,8 +95,9 @@ class MultiModalViT(nn.Module):
         if self.shape.imgwise:
             tokens = tokens + self._positions(rows, columns)[:, None]
         else:
-            tall = self._positions(channels * rows, columns)
-            tokens = tokens + tall.reshape(1, channels, rows * columns, -1)
+            whole = list(sequences if stack is None else stack)
+            tall = self._positions(len(whole) * rows, columns).reshape(1, len(whole), rows * columns, -1)
+            tokens = tokens + tall[:, [whole.index(name) for name in sequences]]
         if self.shape.modality_embedding:
             which = torch.tensor([SEQUENCES.index(name) for name in sequences], device=images.device)
             tokens = tokens + F.normalize(self.mri_seq_embed(which), dim=-1)[None, :, None]
@@ -103,7 +109,12 @@ class MultiModalViT(nn.Module):
         return interpolate_positions(self.pos_embed, rows, columns, antialias=self.shape.registers > 0)
 
     def forward(
-        self, images: Tensor, sequences: Sequence[str], masks: Tensor | None = None, patches: Tensor | None = None
+        self,
+        images: Tensor,
+        sequences: Sequence[str],
+        masks: Tensor | None = None,
+        patches: Tensor | None = None,
+        stack: Sequence[str] | None = None,
     ) -> Tokens:
         """Encode images.
 
@@ -112,12 +123,14 @@ class MultiModalViT(nn.Module):
             sequences: the names of the S channels, in their order.
             masks: (B, S·N) bool; True replaces that patch by the mask token. None: nothing is masked.
             patches: what :meth:`project` gave for these images, where it is at hand already.
+            stack: where sequences are stacked as one tall image, those of the whole image, so that each keeps its place
+                in it when others are left out. None: ``sequences`` are the whole.
 
         Raises:
             UserError: an unknown or repeated sequence, a wrong number of them, a size that is no multiple of the patch,
                 images of another dtype than the weights, or masks of another shape or dtype.
         """
-        return self.encode(self.embed(images, sequences, masks, patches))
+        return self.encode(self.embed(images, sequences, masks, patches, stack))
 
     def encode(self, tokens: Tensor) -> Tokens:
         """Run the blocks over embedded tokens (B, 1 + R + T, D), CLS and registers first."""

@@ -2,6 +2,7 @@
 
 import importlib
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -36,6 +37,18 @@ def test_a_network_is_asked_with_the_attention_that_it_was_trained_with(
     slices = tiny_patients.evaluation_slices(tiny_patients.select("val"))
     method(name).load(run).features(slices, SEQUENCES)
     assert bool(fused) == (attention == "fused")
+
+
+@pytest.mark.parametrize("positions", ["stacked", "per-sequence"])
+def test_a_network_knows_which_sequence_it_is_left_with(tiny_patients, tmp_path, positions):
+    """Of one tall image the place says it, where nothing else does; per sequence only the modality embedding would."""
+    run = written("frozen-vit", tiny_patients, tmp_path, missing="drop", positions=positions, modality_embedding=False)
+    slices = tiny_patients.evaluation_slices(tiny_patients.select("val"))
+    slices.images[:] = slices.images[:, :1]  # one image in all sequences
+    slices.present[:] = True
+    encoder = method("frozen-vit").load(run)
+    found = [encoder.features(slices, (name,))["cls"] for name in ("t1", "flair")]
+    assert np.allclose(*found, atol=1e-6) == (positions == "per-sequence")
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -45,6 +45,15 @@ def test_a_subset_takes_the_embeddings_of_its_names():
     torch.testing.assert_close(model(x, ("t2", "flair")).cls, chosen)
 
 
+def test_what_is_left_of_a_stack_keeps_its_place_in_it():
+    model, x = network(imgwise=False, modality_embedding=False), images()
+    whole = model.embed(x, SEQUENCES)[:, 1:].unflatten(1, (4, 9))
+    for given in ((1,), (0, 3), (1, 2, 3)):
+        names = [SEQUENCES[number] for number in given]
+        left = model.embed(x[:, given], names, stack=SEQUENCES)[:, 1:].unflatten(1, (len(given), 9))
+        torch.testing.assert_close(left, whole[:, given], atol=0, rtol=0)
+
+
 def test_pixels_of_a_masked_sequence_have_exactly_no_influence():
     model, x = network(), images().requires_grad_()
     masks = torch.zeros(3, 4, 9, dtype=torch.bool)

@@ -177,8 +177,9 @@ class ViTEncoder:
         views, patches = embedded.views[rows][:, given], embedded.patches[rows][:, given]
         visible = torch.from_numpy(shown[given]).to(views.device)
         masks = None if visible.all() else token_masks(~visible.expand(len(rows), -1), views, self.settings)
-        named = range(len(given)) if self.settings.fewer_sequences == "released" else given
-        tokens = self.network.backbone(views, [self.settings.sequences[number] for number in named], masks, patches)
+        order, released = self.settings.sequences, self.settings.fewer_sequences == "released"
+        names = [order[number] for number in (range(len(given)) if released else given)]
+        tokens = self.network.backbone(views, names, masks, patches, None if released else order)
         by_sequence = tokens.patches.unflatten(1, (len(given), -1))
         seen = by_sequence[:, visible] if visible.any() else by_sequence
         outputs = {"cls": tokens.cls, "patch": seen.mean((1, 2))}
