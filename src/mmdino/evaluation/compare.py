@@ -128,6 +128,7 @@ def paired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: in
     """
     if not runs or not others:
         return None
+    runs, others = _by_seed(runs), _by_seed(others)
     common = shared([*runs, *others])
     truth = common[0][0].truth
     if len(np.unique(truth)) < 2:
@@ -209,6 +210,12 @@ def _estimate(
         if kind is Estimate:
             fields["deviation"] = float(sides[0].std(ddof=1))
     return kind(value=float(value), low=low, high=high, **fields)
+
+
+def _by_seed(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs in the order of their seeds, which an experiment may list in any; as they are where one has none."""
+    seeds = [run[0].seed for run in runs]
+    return [run for _, run in sorted(zip(seeds, runs), key=lambda one: one[0])] if None not in seeds else list(runs)
 
 
 def _same_seeds(ours: Sequence[Run], theirs: Sequence[Run]) -> bool:

@@ -74,7 +74,8 @@ def individuality(crops: NDArray[np.floating]) -> NDArray[np.float32]:
     own -= mean
     own *= present[..., None, None, None]
     flat = own.reshape(count, -1)
-    basis = _common(own[:: max(1, count // SAMPLE)][:SAMPLE], min(COMMON, count // 20))
+    sample = np.linspace(0, count - 1, min(count, SAMPLE)).astype(int)  # of every cohort, whichever comes last
+    basis = _common(own[sample], min(COMMON, count // 20))
     for start in range(0, count, CHUNK):
         rows = flat[start : start + CHUNK]
         rows -= (rows @ basis.T) @ basis

@@ -175,7 +175,7 @@ def test_what_two_arms_have_in_common_by_their_seeds_cancels_out():
     assert gap.not_inferior(0.01)
 
 
-@pytest.mark.parametrize("seeds", [(0, 1, 3), (2, 1, 0), (None, None, None)])
+@pytest.mark.parametrize("seeds", [(0, 1, 3), (None, None, None)])
 def test_other_seeds_have_nothing_in_common(seeds):
     ours, theirs = arm(0.8, seeds=3), arm(0.4, seeds=3, first=5)
     gap = paired_difference(seeded(ours, 0, 1, 2), seeded(theirs, *seeds), 300)
@@ -190,3 +190,8 @@ def test_seed_by_seed_the_error_is_that_of_the_differences():
     found = paired_difference(ours, theirs, 300)
     assert found.seed_error == pytest.approx(np.std(gaps, ddof=1) / np.sqrt(3))
     assert found.deviation is None
+
+
+def test_the_order_in_which_an_experiment_lists_its_seeds_changes_nothing():
+    ours, theirs = seeded(arm(0.8, seeds=3), 0, 1, 2), seeded(arm(0.4, seeds=3, first=5), 0, 1, 2)
+    assert paired_difference(ours, theirs[::-1], 300) == paired_difference(ours, theirs, 300)

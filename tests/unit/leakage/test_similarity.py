@@ -9,6 +9,7 @@ import pytest
 
 from mmdino.errors import UserError
 from mmdino.files import stable_hash
+from mmdino.leakage import similarity
 from mmdino.leakage.descriptor import GRID, describe
 from mmdino.leakage.similarity import agreements, individuality, similar_pairs
 from mmdino.nifti import Volume
@@ -16,6 +17,7 @@ from mmdino.phantom.patient import Patient, draw_patient
 from mmdino.phantom.sites import SITES
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "leakage.py"
+SMALL = (8, 8, 8)
 PATIENTS, COPIES, LEAST = 40, 6, 4.6  # of few brains less is known to be common, and scores are lower
 
 
@@ -47,6 +49,18 @@ def test_the_order_of_patients_does_not_matter(crops):
     order = np.random.default_rng(0).permutation(len(crops))
     again = {tuple(sorted((order[p.first], order[p.second]))) for p in similar_pairs(crops[order], LEAST)}
     assert again == {(p.first, p.second) for p in similar_pairs(crops, LEAST)}
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_what_the_brains_of_one_cohort_have_in_common_joins_none_of_them(monkeypatch, last):
+    """80 of 480 share what a scanner does, wherever they stand in the list."""
+    monkeypatch.setattr(similarity, "GRID", SMALL)
+    rng = np.random.default_rng(0)
+    brains = rng.standard_normal((480, 4, *SMALL), dtype=np.float32)
+    common = rng.standard_normal((3, 4, *SMALL), dtype=np.float32)
+    theirs = slice(400, None) if last else slice(80)
+    brains[theirs] += np.tensordot(rng.standard_normal((80, 3), dtype=np.float32), common, 1)
+    assert similar_pairs(brains, 6.5) == []
 
 
 def test_a_mirrored_copy_is_known_as_such(crops):

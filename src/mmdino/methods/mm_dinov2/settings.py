@@ -84,3 +84,13 @@ class Settings(TrainingSettings):
         if self.mask_ratio[0] > self.mask_ratio[1] or self.mask_ratio[1] == 1:
             raise ValueError(f"mask_ratio {self.mask_ratio} must rise, and stay below 1: a crop must show something")
         return self
+
+    @model_validator(mode="after")
+    def _both_in_a_batch(self) -> "Settings":
+        share = self.labelled_fraction_of_batch
+        if share is not None and self.unlabelled and round(self.batch * share) in (0, self.batch):
+            raise ValueError(
+                f"labelled_fraction_of_batch {share} of {self.batch} patients is all of them or none; "
+                "take more patients a step, or say None"
+            )
+        return self

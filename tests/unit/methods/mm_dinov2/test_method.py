@@ -151,10 +151,18 @@ def test_a_class_without_a_labelled_training_patient_is_refused(tiny_patients, t
 
 @pytest.mark.parametrize(
     "changes",
-    [{"prototypes": 2}, {"global_size": 50}, {"warmup_steps": 8}, {"sequences": ["t1"]}, {"mask_ratio": (0.5, 1.0)}],
+    [
+        {"prototypes": 2},
+        {"global_size": 50},
+        {"warmup_steps": 8},
+        {"sequences": ["t1"]},
+        {"mask_ratio": (0.5, 1.0)},
+        {"labelled_fraction_of_batch": 0.05},
+        {"labelled_fraction_of_batch": 0.95},
+    ],
 )
 def test_settings_that_cannot_work_are_refused(changes):
-    with pytest.raises(ValueError, match=r"greater than|multiple|less than|only one|show something"):
+    with pytest.raises(ValueError, match=r"greater than|multiple|less than|only one|show something|all of them or none"):
         Settings(**{**TINY_MM_DINOV2, **changes})
 
 
