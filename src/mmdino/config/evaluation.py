@@ -18,6 +18,13 @@ class Evaluation(Strict):
     select_on: Literal["val"] = Field(default="val", description="The split by which anything is chosen.")
     trials: int = Field(default=20, ge=1, description="Trials of `mmdino tune`, the same for every experiment.")
 
+    @field_validator("protocols")
+    @classmethod
+    def _each_once(cls, protocols: list[str]) -> list[str]:
+        if len(set(protocols)) < len(protocols):
+            raise ValueError("a protocol is listed twice; name each once")
+        return protocols
+
     @field_validator("select_on", mode="before")
     @classmethod
     def _not_the_test(cls, split: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import importlib
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +14,8 @@ Readout = Literal["cls", "patch", "head"]
 Group = Literal["main", "baseline", "ablation"]
 Reads = Literal["slices", "volumes"]
 Policy = Literal["remove-from-train", "keep"]
+Seed = Annotated[int, Field(ge=0, strict=True)]
+READOUTS: frozenset[Readout] = frozenset({"cls", "patch", "head"})
 
 
 class MethodSettings(Strict):
@@ -27,6 +29,11 @@ class MethodSettings(Strict):
 
     reads: ClassVar[Reads] = "slices"
     at_evaluation: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def readouts(self) -> frozenset[Readout]:
+        """Which read-outs the method gives; one that gives fewer than all says so, and no experiment asks it in vain."""
+        return READOUTS
 
     def needs(self, job: Job) -> Needs:
         """Return what a training or a prediction makes use of; unless a method says otherwise, one core and no GPU."""
@@ -90,7 +97,7 @@ class Experiment(Strict):
         description="Which read-out stands for this arm in the main table: regression on the CLS token or pooled "
         "features (cls), on the mean patch token (patch), or the network's own output (head). Chosen on validation.",
     )
-    seeds: list[int] | None = Field(default=None, min_length=1, description="Its own seeds; else the study's.")
+    seeds: list[Seed] | None = Field(default=None, min_length=1, description="Its own seeds; else the study's.")
     leak: Policy | None = Field(
         default=None,
         description="Its own `leakage.policy`: what becomes of patients who occur twice; else the study's.",
@@ -99,7 +106,7 @@ class Experiment(Strict):
 
     @field_validator("seeds")
     @classmethod
-    def _different(cls, seeds: list[int] | None) -> list[int] | None:
+    def _different(cls, seeds: list[Seed] | None) -> list[Seed] | None:
         if seeds and len(set(seeds)) < len(seeds):
             raise ValueError("a seed is listed twice; name each once")
         return seeds
@@ -119,13 +126,13 @@ def load_experiments(path: Path | str) -> list[Experiment]:
     variants = value.pop("variants", None)
     if variants is None:
         return [_experiment(value, path)]
-    if not isinstance(variants, dict) or not all(isinstance(changed, dict) for changed in variants.values()):
+    if not isinstance(variants, dict) or not variants or not all(isinstance(one, dict) for one in variants.values()):
         raise UserError(f"{path}: 'variants' must hold 'variant: {{what it changes}}' lines")
     return [_experiment(_varied(value, str(variant), changed), path) for variant, changed in variants.items()]
 
 
 def _varied(base: dict[str, Any], variant: str, changed: dict[str, Any]) -> dict[str, Any]:
-    laid = {key: {**base.get(key, {}), **changed.get(key, {})} for key in ("settings", "data")}
+    laid = {key: {**(base.get(key) or {}), **(changed.get(key) or {})} for key in ("settings", "data")}
     return {**base, **changed, **laid, "name": f"{base['name']}-{variant}"}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from mmdino.config.strict import read_yaml
 from mmdino.errors import UserError
 
+OWN = ("name", "title", "remarks")  # results lie below the name: two studies of one would overwrite each other's
 RECIPE = "recipe"  # of a method's settings: the experiment that says the rest of them
 
 
@@ -13,7 +14,8 @@ def read_extended(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, A
     """Return the keys of a study's YAML, with those of the study beside it that it extends where it says nothing.
 
     A key that is there replaces the other study's whole; only ``methods`` are merged, setting by setting. Where the other
-    study names the experiment whose settings a method has, that becomes the method's ``recipe``.
+    study names the experiment whose settings a method has, that becomes the method's ``recipe``. What makes the other
+    study itself (``OWN``) is never taken over.
 
     Raises:
         UserError: as :func:`read_yaml`; ``extends`` is no file's name, or comes back to the same file.
@@ -28,7 +30,8 @@ def read_extended(path: Path, extended_by: tuple[Path, ...] = ()) -> dict[str, A
         raise UserError(
             f"{path}: 'extends' is {name!r}; give the name of a study beside it, as in: extends: phantom.yaml"
         )
-    base = read_extended(path.parent / name, (*extended_by, path))
+    theirs = read_extended(path.parent / name, (*extended_by, path))
+    base = {key: value for key, value in theirs.items() if key not in OWN}
     merged = base | own
     if isinstance(base.get("methods"), dict) and isinstance(own.get("methods"), dict):
         merged["methods"] = {

@@ -1,21 +1,31 @@
 """A study: which cohorts, how they are prepared, which experiments are run on them."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from mmdino.config.answerable import require_answerable
 from mmdino.config.cohort import Cohort, Labels
 from mmdino.config.evaluation import Evaluation
-from mmdino.config.experiment import Data, Experiment, MethodSettings, Policy, load_experiments, method_settings
+from mmdino.config.experiment import (
+    Data,
+    Experiment,
+    MethodSettings,
+    Policy,
+    Seed,
+    load_experiments,
+    method_settings,
+)
 from mmdino.config.extends import RECIPE, read_extended
 from mmdino.config.needs import Job, Needs
 from mmdino.config.phantom import OF_THE_COHORT
 from mmdino.config.preparation import Bank, Leakage, Preprocess, Splits, Volumes
 from mmdino.config.quality import Quality
-from mmdino.config.strict import Strict, parse
+from mmdino.config.strict import Strict, parse, read_yaml
 from mmdino.config.trained import trained_as
 from mmdino.errors import UserError, nearest
 
@@ -25,7 +35,7 @@ class Study(Strict):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: str
-    seeds: list[int] = Field(default=[0], min_length=1)
+    seeds: list[Seed] = Field(default=[0], min_length=1)
     shards: int = Field(default=1, ge=1, description="Preprocessing jobs a cohort.")
     cohorts: dict[str, Cohort] = Field(min_length=1)
     labels: Labels = Labels()
@@ -48,6 +58,16 @@ class Study(Strict):
         default_factory=list,
         description="Paragraphs that the report puts below its answer, such as what was tried before settings were chosen.",
     )
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _settings_or_a_name(cls, methods: Any) -> Any:
+        for name, given in methods.items() if isinstance(methods, dict) else ():
+            if not isinstance(given, dict | str):
+                raise ValueError(f"'{name}' is {given!r}; write 'setting: value' lines or an experiment's name")
+            if isinstance(given, dict) and not isinstance(given.get(RECIPE, ""), str):
+                raise ValueError(f"'{name}.{RECIPE}' is {given[RECIPE]!r}; write the name of an experiment of {name}")
+        return methods
 
     @model_validator(mode="after")
     def _names_each_once(self) -> "Study":
@@ -96,11 +116,12 @@ class Study(Strict):
 
 
 class LoadedStudy:
-    """A study with its experiments resolved."""
+    """A study with its experiments resolved; ``written``: the methods of whom its own file says something."""
 
-    def __init__(self, study: Study, path: Path):
+    def __init__(self, study: Study, path: Path, written: Iterable[str] = ()):
         self.study = study
         self.path = path
+        self.written = set(written)
         self._experiments = path.parent.parent / "experiments"
         self._settings: dict[str, MethodSettings] = {}
 
@@ -118,12 +139,10 @@ class LoadedStudy:
         if len(loaded) < len(found):
             twice = next(one.name for one in found if one is not loaded[one.name])
             raise UserError(f"{self.path}: two experiments are called '{twice}'; rename the variant or the file")
-        unknown = set(self.study.methods) - {experiment.method for experiment in loaded.values()}
-        if unknown:
-            name = min(unknown)
-            raise UserError(
-                f"{self.path}: 'methods.{name}' is used by no experiment{nearest(name, [e.method for e in loaded.values()])}"
-            )
+        used = {experiment.method for experiment in loaded.values()}
+        if unused := self.written - used:  # what it takes over from the study that it extends may be more than it needs
+            name = min(unused)
+            raise UserError(f"{self.path}: 'methods.{name}' is used by no experiment{nearest(name, used)}")
         reference = self.study.reference
         if "reference" in self.study.model_fields_set and reference not in loaded:
             raise UserError(
@@ -157,7 +176,12 @@ class LoadedStudy:
         if RECIPE not in given:
             return own
         path = self._experiments / f"{given[RECIPE]}.yaml"
-        found = load_experiments(path)
+        try:
+            found = load_experiments(path)
+        except UserError as error:
+            raise UserError(
+                f"{self.path}: 'methods.{method}' names an experiment that cannot be read: {error}"
+            ) from None
         if len(found) > 1 or found[0].method != method:
             raise UserError(f"{self.path}: 'methods.{method}' names {path}, which is not one experiment of {method}")
         return found[0].settings | own
@@ -211,10 +235,16 @@ def load_study(path: Path | str, check: bool = True) -> LoadedStudy:
     """Read a study and, with ``check``, every experiment that it names, so that a typo is found before anything runs.
 
     Raises:
-        UserError: naming the file, the key and the nearest right one.
+        UserError: naming the file, the key and the nearest right one; the study's name is not the file's.
     """
-    loaded = LoadedStudy(parse(Study, read_extended(Path(path)), path), Path(path))
+    path = Path(path)
+    study = parse(Study, read_extended(path), path)
+    if study.name != path.stem:
+        raise UserError(
+            f"{path}: its name is '{study.name}', but must be the file's, '{path.stem}': results lie below it"
+        )
+    loaded = LoadedStudy(study, path, read_yaml(path).get("methods") or ())
     if check:
         for name in loaded.experiments:
-            loaded.settings(name)
+            require_answerable(loaded, name)
     return loaded

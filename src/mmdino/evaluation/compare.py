@@ -214,8 +214,8 @@ def _estimate(
 
 def _by_seed(runs: Sequence[Run]) -> list[Run]:
     """Return the runs in the order of their seeds, which an experiment may list in any; as they are where one has none."""
-    seeds = [run[0].seed for run in runs]
-    return [run for _, run in sorted(zip(seeds, runs), key=lambda one: one[0])] if None not in seeds else list(runs)
+    seeds = [run[0].seed for run in runs if run[0].seed is not None]
+    return [runs[number] for number in np.argsort(seeds, kind="stable")] if len(seeds) == len(runs) else list(runs)
 
 
 def _same_seeds(ours: Sequence[Run], theirs: Sequence[Run]) -> bool:

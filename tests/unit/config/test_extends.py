@@ -1,5 +1,6 @@
 """A study that extends another."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ def write(folder, **files):
 def test_what_is_said_replaces_and_the_rest_is_taken_over(tmp_path):
     base = {
         "name": "a",
+        "title": "Study A",
+        "remarks": ["What was tried before A."],
         "seeds": [0],
         "cohorts": {"x": 1, "y": 2},
         "methods": {"m": {"lr": 1, "steps": 2}, "n": {"k": 3}},
@@ -32,6 +35,24 @@ def test_what_is_said_replaces_and_the_rest_is_taken_over(tmp_path):
     assert read_extended(tmp_path / "b.yaml") == expected | {"methods": methods}
     third = methods | {"m": {"lr": 9, "steps": 7}}
     assert read_extended(tmp_path / "c.yaml") == expected | {"name": "c", "methods": third}
+
+
+def test_a_study_without_a_name_of_its_own_is_not_the_one_that_it_extends(tmp_path):
+    (tmp_path / "experiments").symlink_to(ROOT / "config" / "experiments")
+    (tmp_path / "studies").mkdir()
+    shutil.copy(ROOT / "config" / "studies" / "mini.yaml", tmp_path / "studies")
+    write(tmp_path / "studies", mine={"extends": "mini.yaml", "seeds": [1]})
+    with pytest.raises(UserError, match="the key 'name' is missing"):
+        load_study(tmp_path / "studies" / "mine.yaml")
+
+
+def test_a_study_may_have_fewer_experiments_than_the_one_that_it_extends(tmp_path):
+    (tmp_path / "experiments").symlink_to(ROOT / "config" / "experiments")
+    (tmp_path / "studies").mkdir()
+    shutil.copy(ROOT / "config" / "studies" / "mini.yaml", tmp_path / "studies")
+    own = {"extends": "mini.yaml", "name": "mine", "title": "Mine", "more_experiments": []}
+    write(tmp_path / "studies", mine=own)
+    assert "supervised-cnn" not in load_study(tmp_path / "studies" / "mine.yaml").experiments
 
 
 def test_settings_beside_a_recipe_replace_those_of_the_recipe(tmp_path):

@@ -1,3 +1,4 @@
+import shutil
 from itertools import product
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def test_every_experiment_belongs_to_a_study(path):
         (lambda s: s["cohorts"]["mini-ucsf"].update(adapter="egd"), "not read by the adapter 'egd'"),
         (lambda s: s["cohorts"]["mini-ucsf"]["phantom"].update(layout="lumiere"), "set 'stage: native'"),
         (lambda s: s["cohorts"]["mini-heads"]["phantom"].update(layout="lumiere", patients=1000), "for 999 patients"),
+        (lambda s: s.update(name="other"), "its name is 'other', but must be the file's, 'mini'"),
+        (lambda s: s.update(seeds=[-1]), "greater than or equal to 0"),
+        (lambda s: s.update(seeds=[True]), "'seeds.0' is True"),
+        (lambda s: s["evaluation"].update(protocols=["refit", "refit"]), "a protocol is listed twice"),
+        (lambda s: s["evaluation"].update(protocols=["refit"]), "'radiomics' is read out by its head"),
+        (lambda s: s["bank"].update(axes=[0, 1]), "looks at slices of axis 2; add it to 'bank.axes'"),
+        (lambda s: s["methods"].update({"mm-dinov2": None}), "'mm-dinov2' is None; write 'setting: value' lines"),
+        (lambda s: s["methods"].update({"mm-dinov2": {"recipe": 5}}), "'mm-dinov2.recipe' is 5; write the name"),
+        (lambda s: s["methods"].update({"fixmatch": {"steps": 3}}), "'methods.fixmatch' is used by no experiment"),
         (
             lambda s: s["cohorts"]["mini-ucsf"]["phantom"].update(layout="egd"),
             "would have the ids of patients of 'mini-",
@@ -60,6 +70,32 @@ def test_a_wrong_key_is_refused_with_the_nearest_right_one(tmp_path, change, sai
         load_study(changed(tmp_path, change))
     assert said in str(caught.value)
     assert "mini.yaml" in str(caught.value) or "mm-dino2.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"method": "supervised-cnn", "readout": "patch"}, "'readout: patch', which supervised-cnn does not give"),
+        (
+            {"method": "frozen-vit", "readout": "head"},
+            "'readout: head', which frozen-vit does not give; set cls or patch",
+        ),
+        ({"method": "radiomics", "settings": {"classifier": "logistic"}, "readout": "head"}, "set cls"),
+        ({"data": {"leave_out": "mini-ucfs"}}, "which is no training cohort; did you mean 'mini-ucsf'"),
+        ({"data": {"leave_out": "mini-external"}}, "which is no training cohort"),
+        ({"data": {"axes": [0]}}, "looks at slices of axis 0"),
+        ({"seeds": [-1]}, "greater than or equal to 0"),
+    ],
+)
+def test_an_experiment_that_could_not_answer_is_refused_before_anything_runs(tmp_path, asked, said):
+    path = changed(tmp_path, lambda s: s["more_experiments"].append("asked"))
+    (tmp_path / "experiments").unlink()
+    shutil.copytree(ROOT / "config" / "experiments", tmp_path / "experiments")
+    whole = {**BASE, "settings": {}, **asked, "name": "asked"}
+    (tmp_path / "experiments" / "asked.yaml").write_text(yaml.safe_dump(whole))
+    with pytest.raises(UserError) as caught:
+        load_study(path)
+    assert said in str(caught.value)
 
 
 def test_a_layout_brings_its_adapter_and_the_plain_one_changes_nothing():
@@ -108,6 +144,11 @@ def test_variants_are_experiments_that_differ_in_what_they_say(tmp_path):
     assert (other.name, other.title, other.settings) == ("arm-long", "An arm", {"steps": 9900, "batch": 4})
 
 
+def test_an_empty_key_is_none(tmp_path):
+    one = load_experiments(written(tmp_path, settings=None, variants={"few": {"settings": None, "data": None}}))[0]
+    assert (one.name, one.settings) == ("arm-few", {})
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -121,6 +162,7 @@ def test_variants_are_experiments_that_differ_in_what_they_say(tmp_path):
         ({"leak": "keep-all"}, "'remove-from-train' or 'keep'"),
         ({"variants": {"x": {"titel": "x"}}}, "unknown key 'titel'; did you mean 'title'"),
         ({"variants": ["x"]}, "'variants' must hold"),
+        ({"variants": {}}, "'variants' must hold"),
         ({"tune": {"lr": {"low": 1, "high": 0.1}}}, "'low' must be less than 'high'"),
         ({"tune": {"lr": {"low": 0, "high": 1, "log": True}}}, "'low' must be above 0"),
         ({"tune": {"lr": {"low": 1}}}, "either 'choices' or"),
@@ -184,7 +226,10 @@ def test_a_study_may_name_the_experiment_whose_settings_a_method_has(tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("mm-dinov2-phantm", "there is no such file; did you mean 'mm-dinov2-phantom'"),
+        (
+            "mm-dinov2-phantm",
+            r"mini\.yaml: 'methods\.mm-dinov2' .* no such file; did you mean 'mm-dinov2-phantom'",
+        ),
         ("radiomics", "not one experiment of mm-dinov2"),
         ("embedding", "not one experiment of mm-dinov2"),
     ],

@@ -21,6 +21,7 @@ def trained_as(tmp_path):
     def load(experiment, more=(), **changes):
         (tmp_path / "experiments/asked.yaml").write_text(yaml.safe_dump({**ASKED, **experiment}))
         value = yaml.safe_load((CONFIG / "studies/mini.yaml").read_text())
+        value["bank"] = {"axes": [1, 2]}
         value["more_experiments"] = ["asked", *more, *value["more_experiments"]]
         (tmp_path / "studies/mini.yaml").write_text(yaml.safe_dump({**value, **changes}))
         return load_study(tmp_path / "studies/mini.yaml").trained_as

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mmdino.config import Job, MethodSettings, Needs
+from mmdino.config import Job, MethodSettings, Needs, Readout
 from mmdino.methods.common.needs import network_needs
 
 
@@ -17,6 +17,11 @@ class Settings(MethodSettings):
     )
     deepest: int = Field(default=0, ge=0, description="Of the encoder's stages the deepest so many are read; 0: all.")
     pooling: Literal["mean", "max", "both"] = Field(default="mean", description="Of a stage's channels over the crop.")
+
+    @property
+    def readouts(self) -> frozenset[Readout]:
+        """Return the regression alone."""
+        return frozenset({"cls"})
 
     def needs(self, job: Job) -> Needs:
         """Return what the encoder of a 2-D nnU-Net (about 20 million weights) needs, which is not trained."""

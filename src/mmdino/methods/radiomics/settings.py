@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mmdino.config import Job, MethodSettings, Needs
+from mmdino.config import Job, MethodSettings, Needs, Readout
 
 
 class Settings(MethodSettings):
@@ -23,6 +23,11 @@ class Settings(MethodSettings):
         ge=0,
         description="Copies of each patient, with sequences hidden at random, from which the trees learn to do without.",
     )
+
+    @property
+    def readouts(self) -> frozenset[Readout]:
+        """Return the regression and, where they are grown, the trees."""
+        return frozenset({"cls"} if self.classifier == "logistic" else {"cls", "head"})
 
     def needs(self, job: Job) -> Needs:
         """Return what it needs: the trees are grown on several cores."""

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from mmdino.config import Job, Needs
+from mmdino.config import Job, Needs, Readout
 from mmdino.methods.common.needs import network_needs
 from mmdino.methods.common.settings import LoopSettings, Positive, Share
 
@@ -45,6 +45,11 @@ class CNNSettings(LoopSettings):
     select_by: Literal["cls", "head"] = Field(
         default="head", description="The read-out whose validation MCC chooses the best weights."
     )
+
+    @property
+    def readouts(self) -> frozenset[Readout]:
+        """Return its regression and its head."""
+        return frozenset({"cls", "head"})
 
     def needs(self, job: Job) -> Needs:
         """Return what its training needs, on one GPU."""

@@ -162,7 +162,9 @@ def test_a_class_without_a_labelled_training_patient_is_refused(tiny_patients, t
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes):
-    with pytest.raises(ValueError, match=r"greater than|multiple|less than|only one|show something|all of them or none"):
+    with pytest.raises(
+        ValueError, match=r"greater than|multiple|less than|only one|show something|all of them or none"
+    ):
         Settings(**{**TINY_MM_DINOV2, **changes})
 
 
