@@ -16,7 +16,7 @@ DESCRIBE = """
 import json, sys
 from mmdino.config import load_study
 loaded = load_study(sys.argv[1])
-arms = {name: loaded.resolved(name) for name in loaded.experiments}
+arms = {name: {**loaded.resolved(name), "readout": one.readout} for name, one in loaded.experiments.items()}
 print(json.dumps({"study": loaded.study.model_dump(mode="json"), "arms": arms}))
 """
 

@@ -34,7 +34,7 @@ def origin(a: Side, b: Side) -> Section:
     """Return what both sides are: where they lie, which commits and versions made their runs."""
     rows = [["results", str(a.folder), str(b.folder)]]
     rows.append(["runs", *(str(len(side.records)) for side in (a, b))])
-    rows.append(["commits of the runs", *(_distinct(side, "git_commit", 12) for side in (a, b))])
+    rows.append(["commits of the runs", *(_commits(side) for side in (a, b))])
     rows.append(["devices", *(_distinct(side, "device") for side in (a, b))])
     versions = [_versions(side) for side in (a, b)]
     for package in sorted(set(versions[0]) & set(versions[1])):
@@ -173,9 +173,14 @@ def _listed(arms: list[str], known: list[str]) -> str:
     return f"all {len(known)} arms" if len(arms) == len(known) > 2 else ", ".join(arms)
 
 
-def _distinct(side: Side, key: str, length: int | None = None) -> str:
-    found = sorted({str(record.get(key) or "unknown")[:length] for record in side.records})
-    return ", ".join(found) or NONE
+def _distinct(side: Side, key: str) -> str:
+    return ", ".join(sorted({str(record.get(key) or "unknown") for record in side.records})) or NONE
+
+
+def _commits(side: Side) -> str:
+    """Return the commits in short; that a tree had changes besides (``-dirty``) stays to be seen."""
+    parts = {(run.commit or "unknown").partition("-") for runs in side.runs.values() for run in runs if run.record}
+    return ", ".join(sorted(f"{name[:12]}{dash}{more}" for name, dash, more in parts)) or NONE
 
 
 def _versions(side: Side) -> dict[str, str]:

@@ -15,14 +15,19 @@ from mmdino.evaluation.predictions import Answers, group, read_predictions, sele
 from mmdino.files import read_json
 from mmdino.tables import MANIFEST, PREDICTIONS, SPLITS, TRUTH, Table, read_table
 
+IDENTITY = ("method", "settings", "data_seen", "leak", "readout")  # of an arm: what makes it what it is
 OF_ARMS = ("methods", "experiments", "more_experiments")  # of a study's settings; each arm's are compared by themselves
 
 
 @dataclass(frozen=True)
 class RunRead:
-    """A run: its ``run.json``, and what it predicted for the external test with all sequences (None: nothing)."""
+    """A run: its ``run.json``, and what it predicted for the external test with all sequences (None: nothing).
+
+    ``readout``: that by which it is judged, its experiment's, or where that is not known the one that chose its weights.
+    """
 
     record: dict[str, Any]
+    readout: str
     answers: Answers | None
     people: pd.DataFrame  # subject → cohort, label
 
@@ -54,11 +59,13 @@ class Side:
 
     @property
     def arms(self) -> dict[str, dict[str, Any]]:
-        """Return each arm's settings: as it ran, else as it is configured."""
-        identity = ("method", "settings", "data_seen")
-        ran = {arm: runs[0].record for arm, runs in self.runs.items() if runs[0].record}
-        records = {**self.configured, **ran}
-        return {arm: {key: record[key] for key in identity if key in record} for arm, record in records.items()}
+        """Return each arm's settings: as all its seeds ran, else as it is configured."""
+        records = {arm: [record] for arm, record in self.configured.items()}
+        for arm, runs in self.runs.items():
+            if ran := [{**run.record, "readout": run.readout} for run in runs if run.record]:
+                records[arm] = ran
+        parts = {arm: [{key: one[key] for key in IDENTITY if key in one} for one in of] for arm, of in records.items()}
+        return {arm: _agreed(of) for arm, of in parts.items()}
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
@@ -99,11 +106,13 @@ def read_side(given: str, study: Path, results: Path | None) -> Side:
     path = Path(given)
     if path.is_dir():
         loaded = _study_of(path)
-        return _side(given, path, *_settings(loaded), runs_in(path))
+        study_settings, arms = _settings(loaded)
+        return _side(given, path, study_settings, arms, runs_in(path, arms))
     if path.suffix in (".yaml", ".yml"):
         loaded = load_study(path)
         folder = chosen_results(loaded.study.name)
-        return _side(given, folder, *_settings(loaded), runs_in(folder))
+        study_settings, arms = _settings(loaded)
+        return _side(given, folder, study_settings, arms, runs_in(folder, arms))
     commit = commit_of(given, study)
     if commit is None:
         beside = [found.name for found in path.parent.iterdir() if found.is_dir()] if path.parent.is_dir() else []
@@ -114,7 +123,8 @@ def read_side(given: str, study: Path, results: Path | None) -> Side:
         )
     described = described_at(commit, study)
     folder = results or chosen_results(described["study"]["name"])
-    made = {arm: [run for run in runs if run.commit.startswith(commit)] for arm, runs in runs_in(folder).items()}
+    there = runs_in(folder, described["arms"])
+    made = {arm: [run for run in runs if run.commit.startswith(commit)] for arm, runs in there.items()}
     return _side(given, folder, described["study"], described["arms"], made, commit)
 
 
@@ -137,25 +147,36 @@ def _study_of(folder: Path) -> LoadedStudy | None:
 def _settings(loaded: LoadedStudy | None) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     if loaded is None:
         return {}, {}
-    return loaded.study.model_dump(mode="json"), {name: loaded.resolved(name) for name in loaded.experiments}
+    arms = {name: {**loaded.resolved(name), "readout": one.readout} for name, one in loaded.experiments.items()}
+    return loaded.study.model_dump(mode="json"), arms
 
 
-def runs_in(folder: Path) -> dict[str, list[RunRead]]:
-    """Return the runs below a folder of results by arm."""
+def runs_in(folder: Path, configured: dict[str, dict[str, Any]]) -> dict[str, list[RunRead]]:
+    """Return the runs below a folder of results by arm; ``configured``: what is known of the arms' read-outs."""
     found: dict[str, list[RunRead]] = {}
     places = [path for path in folder.glob("runs/*/seed-*") if path.name.removeprefix("seed-").isdigit()]
     for path in sorted(places, key=lambda path: (path.parent.name, int(path.name.removeprefix("seed-")))):
-        found.setdefault(path.parent.name, []).append(_run(path))
+        readout = configured.get(path.parent.name, {}).get("readout")
+        found.setdefault(path.parent.name, []).append(_run(path, readout))
     return found
 
 
-def _run(folder: Path) -> RunRead:
+def _run(folder: Path, readout: str | None) -> RunRead:
     record = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
     path = folder / "predictions.parquet"
     frame = read_predictions(path) if path.exists() else pd.DataFrame(columns=list(PREDICTIONS.columns))
-    answers = select(group(frame, record.get("seed")), "test", record.get("selected_by", "cls")) if len(frame) else None
+    readout = readout or record.get("selected_by", "cls")
+    answers = select(group(frame, record.get("seed")), "test", readout) if len(frame) else None
     people = frame.drop_duplicates("subject").set_index("subject")[["cohort", "label"]]
-    return RunRead(record, answers if answers is not None and len(answers) else None, people)
+    return RunRead(record, readout, answers if answers is not None and len(answers) else None, people)
+
+
+def _agreed(values: list[Any]) -> Any:
+    """Return what the seeds of an arm have in common; a setting in which they differ is all of theirs, in their order."""
+    if all(isinstance(value, dict) for value in values):
+        keys = dict.fromkeys(key for value in values for key in value)
+        return {key: _agreed([value.get(key) for value in values]) for key in keys}
+    return values[0] if all(value == values[0] for value in values) else "; ".join(map(str, values))
 
 
 def _joined(table: Table, paths: list[Path]) -> pd.DataFrame:

@@ -12,6 +12,9 @@ from mmdino.comparison import show
 from mmdino.comparison.differences import Section, compare
 from mmdino.comparison.sides import read_side
 from mmdino.errors import UserError
+from mmdino.evaluation.compare import arm_mcc
+from mmdino.evaluation.predictions import group, read_predictions, select
+from mmdino.reporting.text import with_span
 from mmdino.tables import MANIFEST, TRUTH, read_table, write_table
 from results_factory import MadeArm, write_study
 
@@ -107,6 +110,33 @@ def test_a_changed_setting_version_label_and_patient_are_named(before, after):
     assert row(found["Data"], "home: in one only")[1:] == ["2", "0"]
     assert row(found["Data"], "home: another 'label'")[2] == "1 patients"
     assert found["Data"].said == "The runs did not all see the same data."
+
+
+def test_a_setting_in_which_one_seed_differs_is_named_and_so_is_another_policy_on_leaks(before, after):
+    edit_records(after, "mm-dinov2", leak="keep")
+    path = after / "runs/mm-dinov2/seed-1/run.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "settings": {**record["settings"], "prototypes": 128}}))
+    assert compared(before, after)["Settings"].rows == [
+        ["mm-dinov2", "settings.prototypes", "64", "64; 128"],
+        ["mm-dinov2", "leak", "(none)", "keep"],
+    ]
+
+
+def test_an_arm_is_judged_by_the_read_out_that_its_experiment_names(before, after):
+    changed = next((after.parents[1] / "config/experiments").glob("mm-dinov2.yaml"))
+    changed.write_text(f"{changed.read_text()}\nreadout: patch\n")
+    found = compared(before, after)
+    assert ["mm-dinov2", "readout", "cls", "patch"] in found["Settings"].rows
+    line = row(found["Results"], "mm-dinov2")
+    patch = [read_predictions(path) for path in sorted(after.glob("runs/mm-dinov2/*/predictions.parquet"))]
+    expected = arm_mcc([[select(group(frame), "test", "patch")] for frame in patch], REPLICATES)
+    assert line[3] == with_span(expected)
+
+
+def test_a_run_of_a_changed_tree_stays_known_as_one(before, after):
+    edit_records(after, "mm-dinov2", git_commit="0123456789abcdef-dirty")
+    assert "0123456789ab-dirty" in row(compared(before, after)["What is compared"], "commits of the runs")[2]
 
 
 def test_what_is_missing_is_said(before, after):
