@@ -34,8 +34,9 @@ def choices(study: LoadedStudy, name: str) -> list[Choice]:
     """Return every setting of an experiment with who chose it."""
     experiment, model = study.experiment(name), type(study.settings(name))
     defaults, where = model().model_dump(mode="json"), sources(model)
-    by_study = study.scale(experiment.method)
-    chosen = where | dict.fromkeys(by_study, "this study") | dict.fromkeys(experiment.settings, "this experiment")
+    (recipe, own), scale = study.recipe(experiment.method), study.scale(experiment.method)
+    by_study = {key: "this study" if key in own else f"this study, by {recipe}" for key in scale}
+    chosen = where | by_study | dict.fromkeys(experiment.settings, "this experiment")
     resolved = study.resolved(name)["settings"]
     return [Choice(key, value, chosen[key], defaults[key], where[key]) for key, value in resolved.items()]
 

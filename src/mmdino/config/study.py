@@ -166,16 +166,22 @@ class LoadedStudy:
         """Return what the study sets of a method: its own lines, or the settings of the experiment that it names."""
         return self._scales.get(method, {})
 
+    def recipe(self, method: str) -> tuple[str, set[str]]:
+        """Return the experiment whose settings a method has ("": none), and the settings that the study sets besides."""
+        given = self.study.methods.get(method, {})
+        own = {} if isinstance(given, str) else given
+        return given if isinstance(given, str) else own.get(RECIPE, ""), set(own) - {RECIPE}
+
     @cached_property
     def _scales(self) -> dict[str, dict[str, Any]]:
-        given = {name: {RECIPE: of} if isinstance(of, str) else of for name, of in self.study.methods.items()}
-        return {name: self._recipe(name, of) for name, of in given.items()}
+        return {name: self._scale(name, of) for name, of in self.study.methods.items()}
 
-    def _recipe(self, method: str, given: dict[str, Any]) -> dict[str, Any]:
-        own = {key: value for key, value in given.items() if key != RECIPE}
-        if RECIPE not in given:
-            return own
-        path = self._experiments / f"{given[RECIPE]}.yaml"
+    def _scale(self, method: str, given: dict[str, Any] | str) -> dict[str, Any]:
+        recipe, own = self.recipe(method)
+        written = {key: value for key, value in given.items() if key in own} if isinstance(given, dict) else {}
+        if not recipe:
+            return written
+        path = self._experiments / f"{recipe}.yaml"
         try:
             found = load_experiments(path)
         except UserError as error:
@@ -184,7 +190,7 @@ class LoadedStudy:
             ) from None
         if len(found) > 1 or found[0].method != method:
             raise UserError(f"{self.path}: 'methods.{method}' names {path}, which is not one experiment of {method}")
-        return found[0].settings | own
+        return found[0].settings | written
 
     def needs(self, experiment: str, job: Job) -> Needs:
         """Return what a training or prediction of an experiment makes use of, as its method declares it."""

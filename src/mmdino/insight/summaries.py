@@ -87,7 +87,8 @@ def flat_map(features: NDArray[np.float32]) -> NDArray[np.float64]:
     scaled = StandardScaler().fit_transform(features)
     reduced = PCA(min(50, *scaled.shape), random_state=0).fit_transform(scaled)
     perplexity = min(NEIGHBOURS, (len(features) - 1) / 3)
-    return np.asarray(TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(reduced), np.float64)
+    start = "pca" if reduced.shape[1] > 1 else "random"  # of one feature there is no second component to begin with
+    return np.asarray(TSNE(perplexity=perplexity, init=start, random_state=0).fit_transform(reduced), np.float64)
 
 
 def readable(features: NDArray[np.float32], places: NDArray[np.object_]) -> dict[str, Any] | None:

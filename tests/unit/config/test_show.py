@@ -26,8 +26,14 @@ def test_each_setting_says_where_it_comes_from():
     assert source["full_modality"] == "paper"
     assert source["centre_momentum"] == "released code"
     assert source["accumulate"] == "ours"
-    assert source["steps"] == "this study"
+    assert source["steps"] == "this study, by mm-dinov2-phantom"
     assert source["blur"] == "this experiment"
+
+
+def test_what_a_study_sets_beside_a_recipe_is_its_own():
+    shown = show(load_study(STUDIES / "phantom-brief.yaml"), "mm-dinov2")
+    source = dict(re.findall(r"^  (\w+): .*# (.*)$", shown, flags=re.M))
+    assert (source["steps"], source["ema"]) == ("this study", "this study, by mm-dinov2-phantom")
 
 
 def test_as_released_switches_every_mend_of_the_method():

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from mmdino.errors import UserError
 from mmdino.insight.look import failed, insight
 from mmdino.insight.record import read_insight, write_insight
-from mmdino.insight.summaries import readable
+from mmdino.insight.summaries import flat_map, readable
 from mmdino.insight.tokens import cls_attention
 from mmdino.methods.base import Run, method
 from mmdino.methods.frozen_vit.settings import Settings
@@ -27,6 +27,12 @@ def found(tiny_patients, tmp_path_factory):
     run.folder.mkdir(parents=True)
     save_file(tensors, run.folder / "model.safetensors", metadata)
     return insight(run, "frozen-vit", "cls")
+
+
+def test_features_of_one_number_have_a_map_too():
+    drawn = flat_map(np.linspace(0, 1, 12, dtype=np.float32)[:, None])
+    assert drawn.shape == (12, 2)
+    assert np.isfinite(drawn).all()
 
 
 def test_shares_of_attention_sum_to_one_in_every_block(found):
