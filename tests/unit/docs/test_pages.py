@@ -48,6 +48,18 @@ def test_commands_and_their_options_exist(page):
         assert "--" in words or asked <= known, f"{page.name}: mmdino {line}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_nothing_but_options_follows_config(page):
+    """``--config study=paper ablations`` would read the target as one more setting, and fail."""
+    for block in commands(page):
+        for line in block.splitlines():
+            command = line.partition("#")[0]
+            if "snakemake" in command and "--config" in command:
+                behind = command.partition("--config")[2].split()
+                free = [word for word in behind if "=" not in word]
+                assert not free or free[0].startswith("-"), f"{page.name}: {line}"
+
+
 def commands(page: Path) -> list[str]:
     """Return what stands in code, inline or in blocks."""
     text = page.read_text()
