@@ -14,6 +14,7 @@ from isal.igzip_lib import IsalError
 from nibabel.filebasedimages import ImageFileError, SerializableImage
 from nibabel.fileholders import FileHolder
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from mmdino.errors import UserError
@@ -121,7 +122,9 @@ def require_whole(path: Path | str) -> None:
     compressed = is_packed(path)
     try:
         with gzip.open(path) if compressed else open(path, "rb") as opened:
-            header = nib.Nifti1Header.from_fileobj(opened, check=False)
+            second = nib.Nifti2Header.may_contain_header(opened.read(nib.Nifti2Header.sizeof_hdr))
+            opened.seek(0)
+            header = (nib.Nifti2Header if second else nib.Nifti1Header).from_fileobj(opened, check=False)
             voxels = int(np.prod([int(length) for length in header.get_data_shape()]))
             expected = int(header["vox_offset"]) + voxels * header.get_data_dtype().itemsize
         with open(path, "rb") as raw:
@@ -132,7 +135,7 @@ def require_whole(path: Path | str) -> None:
         elif compressed:
             with gzip.open(path) as opened:
                 length = sum(map(len, iter(lambda: opened.read(1 << 20), b"")))
-    except (HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+    except (HeaderDataError, WrapStructError, OSError, EOFError, zlib.error, ValueError) as error:
         raise _bad(path, f"is truncated or damaged ({_one_line(error)})", "download or unpack it again") from None
     if length < expected:
         raise _bad(path, f"is truncated ({length} of {expected} bytes)", "download or unpack it again")

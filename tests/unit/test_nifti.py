@@ -209,6 +209,30 @@ def test_a_whole_gzip_of_a_truncated_scan_is_refused(tmp_path):
     require_whole(path)
 
 
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("kept", [0, 100, 347])
+def test_a_file_without_a_whole_header_is_refused(tmp_path, suffix, kept):
+    path = tmp_path / f"scan{suffix}"
+    content = gzip.decompress(save(tmp_path / "whole.nii.gz").read_bytes())[:kept]
+    path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") and content else content)
+    refused(path, "truncated or damaged", read=require_whole)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_both_versions_of_nifti_are_whole_in_either_byte_order(tmp_path, suffix, kind, order):
+    path = tmp_path / f"scan{suffix}"
+    image = kind(SCAN, AFFINE, kind.header_class(endianness=order))
+    image.set_sform(AFFINE, 1)
+    image.to_filename(path)
+    np.testing.assert_array_equal(read_volume(path).array, SCAN)
+    require_whole(path)
+    content = gzip.decompress(path.read_bytes()) if is_packed(path) else path.read_bytes()
+    path.write_bytes(gzip.compress(content[:-1]) if is_packed(path) else content[:-1])
+    refused(path, f"truncated ({len(content) - 1} of {len(content)} bytes)", read=require_whole)
+
+
 def test_an_ending_in_mixed_case_is_told_as_such(tmp_path):
     write_volume(SCAN, AFFINE, tmp_path / "scan.Nii")
     refused(tmp_path / "scan.Nii", "mixed case; rename it")
