@@ -1,5 +1,6 @@
 """Metadata tables (CSV, XLSX): read by column name, whatever the spelling, and refused with the columns found otherwise."""
 
+import codecs
 import csv
 import io
 import re
@@ -183,7 +184,7 @@ def _sheets(path: Path) -> list[pd.DataFrame]:
 
 
 def _text(path: Path, separator: str) -> pd.DataFrame:
-    reader = csv.reader(io.StringIO(_decoded(path.read_bytes()), newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(decoded(path.read_bytes()), newline=""), delimiter=separator)
     try:
         rows = list(reader)
     except csv.Error as error:
@@ -192,9 +193,11 @@ def _text(path: Path, separator: str) -> pd.DataFrame:
     return pd.DataFrame([row + [""] * (width - len(row)) for row in rows])
 
 
-def _decoded(content: bytes) -> str:
-    """Return a table's text: UTF-8, else as Windows writes it in the West, else Latin-1, in which any byte is a letter."""
-    for encoding in ("utf-8-sig", "cp1252"):
+def decoded(content: bytes) -> str:
+    """Return a file's text: UTF-16 where it says so (Excel's Unicode text), else UTF-8, else as Windows writes it in the
+    West, else Latin-1, in which any byte is a letter."""
+    told = ["utf-16"] if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else []
+    for encoding in (*told, "utf-8-sig", "cp1252"):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
