@@ -49,11 +49,15 @@ class Record:
 
 @dataclass
 class Metadata:
-    """A cohort's table: rows by join key, and what is wrong with it, in sentences. ``path`` is None if there is none."""
+    """A cohort's table: rows by join key, and what is wrong with it, in sentences. ``path`` is None if there is none.
+
+    ``refused`` are the join keys whose rows disagree.
+    """
 
     path: Path | None = None
     records: dict[str, Record] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
 
 
 def find_metadata(
@@ -87,7 +91,6 @@ def find_metadata(
     metadata = Metadata(path)
     if len(found) > 1 and not every:
         metadata.problems.append(f"{path}: is read, and not {', '.join(other.name for other in found[:-1])} beside it")
-    refused: set[str] = set()
     for name, record in [row for part in (found if every else [path]) for row in read_rows(part, columns, optional)]:
         identity = key(name)
         if identity is None:
@@ -101,10 +104,10 @@ def find_metadata(
                 f"{record.where}: '{name}' disagrees with {first.where} ({record.said()}; {first.said()}); remove one "
                 "of the rows; neither is used"
             )
-            refused.add(identity)
+            metadata.refused.add(identity)
         else:
             metadata.records.setdefault(identity, record)
-    for identity in refused:
+    for identity in metadata.refused:
         del metadata.records[identity]
     return metadata
 
