@@ -21,6 +21,7 @@ from mmdino.errors import UserError
 from mmdino.files import atomic
 
 TOLERANCE_MM = 0.1
+RESAMPLE = "resample it to that grid (a segmentation by nearest neighbour), or mend the header"
 Order = Literal["C", "K"]
 
 
@@ -141,13 +142,42 @@ def require_whole(path: Path | str) -> None:
         raise _bad(path, f"is truncated ({length} of {expected} bytes)", "download or unpack it again")
 
 
+def reorient(volume: Volume, orientation: NDArray) -> Volume:
+    """Return the volume with its axes flipped and swapped to a nibabel orientation; no voxel is interpolated."""
+    change = nib.orientations.ornt_transform(nib.io_orientation(volume.affine), orientation)
+    affine = volume.affine @ nib.orientations.inv_ornt_aff(change, volume.array.shape)
+    return Volume(nib.apply_orientation(volume.array, change), affine)
+
+
 def same_space(a: Volume, b: Volume) -> bool:
     """Return whether two volumes lie on the same grid: equal shapes, and all corners within 0.1 mm."""
     return a.array.shape == b.array.shape and _apart(a.affine, b.affine, a.array.shape) <= TOLERANCE_MM
 
 
-def require_same_space(volumes: Mapping[str, Volume]) -> None:
-    """Check that a patient's volumes, given by path, share one grid.
+def on_one_grid(
+    volumes: Mapping[str, Volume], paths: Mapping[str, Path | str | None], remedy: str = RESAMPLE
+) -> dict[str, Volume]:
+    """Return a patient's volumes, by name, with their axes in the order and the directions of the first one's.
+
+    Some tools store a segmentation in another order than its scan (LPS beside RAS): the same voxels at the same places.
+
+    Args:
+        volumes: by name.
+        paths: by the same names, their files.
+        remedy: what to do if they do not share a grid.
+
+    Raises:
+        BadVolume: as for :func:`require_same_space`.
+    """
+    first = next(iter(volumes.values()))
+    order = nib.io_orientation(first.affine)
+    turned = {name: one if same_space(first, one) else reorient(one, order) for name, one in volumes.items()}
+    require_same_space({str(paths[name]): volume for name, volume in turned.items()}, remedy)
+    return turned
+
+
+def require_same_space(volumes: Mapping[str, Volume], remedy: str = RESAMPLE) -> None:
+    """Check that a patient's volumes, given by path, share one grid; ``remedy`` is what to do if they do not.
 
     Raises:
         BadVolume: naming the first that differs from the first given.
@@ -164,7 +194,7 @@ def require_same_space(volumes: Mapping[str, Volume]) -> None:
             raise _bad(
                 path,
                 f"is not in the space of {paths[0]}: {what}",
-                "declare the cohort `stage: native` to have it registered, or mend the header",
+                remedy,
             )
 
 

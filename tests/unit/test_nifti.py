@@ -10,8 +10,10 @@ from mmdino.nifti import (
     BadVolume,
     Volume,
     is_packed,
+    on_one_grid,
     read_labels,
     read_volume,
+    reorient,
     require_same_space,
     require_whole,
     same_space,
@@ -187,6 +189,24 @@ def test_volumes_of_two_spaces_are_told_apart():
         require_same_space({"a": a, "b": b})
     with pytest.raises(BadVolume, match=r"c: is not in the space of a: its grid"):
         require_same_space({"a": a, "c": c})
+
+
+@pytest.mark.parametrize("codes", ["LPS", "RAS", "PSR", "ILP", "ASL"])
+def test_volumes_of_one_space_in_another_order_of_axes_are_brought_together(codes):
+    scan = Volume(SCAN, AFFINE)
+    turned = reorient(scan, nib.orientations.axcodes2ornt(codes))
+    found = on_one_grid({"t1": scan, "seg": turned}, {"t1": "t1.nii", "seg": "seg.nii"})
+    assert found["t1"] is scan
+    np.testing.assert_array_equal(found["seg"].array, SCAN)
+    assert same_space(found["seg"], scan)
+
+
+def test_what_stands_in_another_space_in_any_order_is_refused_with_the_remedy_given():
+    moved = AFFINE.copy()
+    moved[1, 3] += 2
+    turned = reorient(Volume(SCAN, moved), nib.orientations.axcodes2ornt("PSR"))
+    with pytest.raises(BadVolume, match=r"seg\.nii: is not in the space of t1\.nii: .* 2\.0 mm away; draw it anew"):
+        on_one_grid({"t1": Volume(SCAN, AFFINE), "seg": turned}, {"t1": "t1.nii", "seg": "seg.nii"}, "draw it anew")
 
 
 @pytest.mark.parametrize("name", ["scan.NII.GZ", "SCAN.nii.GZ", "scan.NII"])
