@@ -14,12 +14,14 @@ from isal.igzip_lib import IsalError
 from nibabel.filebasedimages import ImageFileError, SerializableImage
 from nibabel.fileholders import FileHolder
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from mmdino.errors import UserError
 from mmdino.files import atomic
 
 TOLERANCE_MM = 0.1
+RESAMPLE = "resample it to that grid (a segmentation by nearest neighbour), or mend the header"
 Order = Literal["C", "K"]
 
 
@@ -121,7 +123,9 @@ def require_whole(path: Path | str) -> None:
     compressed = is_packed(path)
     try:
         with gzip.open(path) if compressed else open(path, "rb") as opened:
-            header = nib.Nifti1Header.from_fileobj(opened, check=False)
+            second = nib.Nifti2Header.may_contain_header(opened.read(nib.Nifti2Header.sizeof_hdr))
+            opened.seek(0)
+            header = (nib.Nifti2Header if second else nib.Nifti1Header).from_fileobj(opened, check=False)
             voxels = int(np.prod([int(length) for length in header.get_data_shape()]))
             expected = int(header["vox_offset"]) + voxels * header.get_data_dtype().itemsize
         with open(path, "rb") as raw:
@@ -132,10 +136,17 @@ def require_whole(path: Path | str) -> None:
         elif compressed:
             with gzip.open(path) as opened:
                 length = sum(map(len, iter(lambda: opened.read(1 << 20), b"")))
-    except (HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+    except (HeaderDataError, WrapStructError, OSError, EOFError, zlib.error, ValueError) as error:
         raise _bad(path, f"is truncated or damaged ({_one_line(error)})", "download or unpack it again") from None
     if length < expected:
         raise _bad(path, f"is truncated ({length} of {expected} bytes)", "download or unpack it again")
+
+
+def reorient(volume: Volume, orientation: NDArray) -> Volume:
+    """Return the volume with its axes flipped and swapped to a nibabel orientation; no voxel is interpolated."""
+    change = nib.orientations.ornt_transform(nib.io_orientation(volume.affine), orientation)
+    affine = volume.affine @ nib.orientations.inv_ornt_aff(change, volume.array.shape)
+    return Volume(nib.apply_orientation(volume.array, change), affine)
 
 
 def same_space(a: Volume, b: Volume) -> bool:
@@ -143,8 +154,30 @@ def same_space(a: Volume, b: Volume) -> bool:
     return a.array.shape == b.array.shape and _apart(a.affine, b.affine, a.array.shape) <= TOLERANCE_MM
 
 
-def require_same_space(volumes: Mapping[str, Volume]) -> None:
-    """Check that a patient's volumes, given by path, share one grid.
+def on_one_grid(
+    volumes: Mapping[str, Volume], paths: Mapping[str, Path | str | None], remedy: str = RESAMPLE
+) -> dict[str, Volume]:
+    """Return a patient's volumes, by name, with their axes in the order and the directions of the first one's.
+
+    Some tools store a segmentation in another order than its scan (LPS beside RAS): the same voxels at the same places.
+
+    Args:
+        volumes: by name.
+        paths: by the same names, their files.
+        remedy: what to do if they do not share a grid.
+
+    Raises:
+        BadVolume: as for :func:`require_same_space`.
+    """
+    first = next(iter(volumes.values()))
+    order = nib.io_orientation(first.affine)
+    turned = {name: one if same_space(first, one) else reorient(one, order) for name, one in volumes.items()}
+    require_same_space({str(paths[name]): volume for name, volume in turned.items()}, remedy)
+    return turned
+
+
+def require_same_space(volumes: Mapping[str, Volume], remedy: str = RESAMPLE) -> None:
+    """Check that a patient's volumes, given by path, share one grid; ``remedy`` is what to do if they do not.
 
     Raises:
         BadVolume: naming the first that differs from the first given.
@@ -161,7 +194,7 @@ def require_same_space(volumes: Mapping[str, Volume]) -> None:
             raise _bad(
                 path,
                 f"is not in the space of {paths[0]}: {what}",
-                "declare the cohort `stage: native` to have it registered, or mend the header",
+                remedy,
             )
 
 

@@ -10,8 +10,10 @@ from mmdino.nifti import (
     BadVolume,
     Volume,
     is_packed,
+    on_one_grid,
     read_labels,
     read_volume,
+    reorient,
     require_same_space,
     require_whole,
     same_space,
@@ -189,6 +191,24 @@ def test_volumes_of_two_spaces_are_told_apart():
         require_same_space({"a": a, "c": c})
 
 
+@pytest.mark.parametrize("codes", ["LPS", "RAS", "PSR", "ILP", "ASL"])
+def test_volumes_of_one_space_in_another_order_of_axes_are_brought_together(codes):
+    scan = Volume(SCAN, AFFINE)
+    turned = reorient(scan, nib.orientations.axcodes2ornt(codes))
+    found = on_one_grid({"t1": scan, "seg": turned}, {"t1": "t1.nii", "seg": "seg.nii"})
+    assert found["t1"] is scan
+    np.testing.assert_array_equal(found["seg"].array, SCAN)
+    assert same_space(found["seg"], scan)
+
+
+def test_what_stands_in_another_space_in_any_order_is_refused_with_the_remedy_given():
+    moved = AFFINE.copy()
+    moved[1, 3] += 2
+    turned = reorient(Volume(SCAN, moved), nib.orientations.axcodes2ornt("PSR"))
+    with pytest.raises(BadVolume, match=r"seg\.nii: is not in the space of t1\.nii: .* 2\.0 mm away; draw it anew"):
+        on_one_grid({"t1": Volume(SCAN, AFFINE), "seg": turned}, {"t1": "t1.nii", "seg": "seg.nii"}, "draw it anew")
+
+
 @pytest.mark.parametrize("name", ["scan.NII.GZ", "SCAN.nii.GZ", "scan.NII"])
 def test_a_suffix_in_upper_case_is_the_same_suffix(tmp_path, name):
     path = tmp_path / name
@@ -207,6 +227,30 @@ def test_a_whole_gzip_of_a_truncated_scan_is_refused(tmp_path):
     refused(path, f"truncated ({len(content) - 50} of {len(content)} bytes)", read=require_whole)
     path.write_bytes(gzip.compress(content[:500]) + gzip.compress(content[500:]))
     require_whole(path)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("kept", [0, 100, 347])
+def test_a_file_without_a_whole_header_is_refused(tmp_path, suffix, kept):
+    path = tmp_path / f"scan{suffix}"
+    content = gzip.decompress(save(tmp_path / "whole.nii.gz").read_bytes())[:kept]
+    path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") and content else content)
+    refused(path, "truncated or damaged", read=require_whole)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_both_versions_of_nifti_are_whole_in_either_byte_order(tmp_path, suffix, kind, order):
+    path = tmp_path / f"scan{suffix}"
+    image = kind(SCAN, AFFINE, kind.header_class(endianness=order))
+    image.set_sform(AFFINE, 1)
+    image.to_filename(path)
+    np.testing.assert_array_equal(read_volume(path).array, SCAN)
+    require_whole(path)
+    content = gzip.decompress(path.read_bytes()) if is_packed(path) else path.read_bytes()
+    path.write_bytes(gzip.compress(content[:-1]) if is_packed(path) else content[:-1])
+    refused(path, f"truncated ({len(content) - 1} of {len(content)} bytes)", read=require_whole)
 
 
 def test_an_ending_in_mixed_case_is_told_as_such(tmp_path):

@@ -1,15 +1,14 @@
-"""The plain layout: ``<root>/<subject>/<subject>_{t1,t1c,t2,flair,seg}.nii.gz`` and ``<root>/labels.tsv``.
+"""The plain layout: ``<root>/<subject>/<subject>_{t1,t1c,t2,flair,seg}.nii.gz`` and ``<root>/labels.tsv``, or ``.csv``.
 
-``t1ce`` counts as ``t1c``, ``.nii`` as ``.nii.gz``, and the case of files' names does not count. ``labels.tsv`` has the
-columns subject, site and label (one of ``tables.CLASSES``, or empty), and may have age (years) and sex; a subject that it
-does not list is unlabelled.
+``t1ce`` counts as ``t1c``, ``.nii`` as ``.nii.gz``, and the case of files' names does not count. The table has the columns
+subject, site and label (one of ``tables.CLASSES``, or empty), and may have age (years) and sex; a subject that it does not
+list is unlabelled.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
-from mmdino.cohorts.common.people import person
+from mmdino.cohorts.common.metadata import Metadata, find_metadata
 from mmdino.cohorts.common.sessions import PREOP, Scan
 from mmdino.cohorts.common.tree import Tree
 from mmdino.config import Labels
@@ -17,27 +16,32 @@ from mmdino.errors import UserError, nearest
 from mmdino.tables import CLASSES, SEQUENCES
 
 NAMES = {**{name: (name,) for name in (*SEQUENCES, "seg")}, "t1c": ("t1c", "t1ce")}
+TABLE = r"labels\.(tsv|csv)"
+COLUMNS = {"id": ("subject",), "site": ("site",), "label": ("label",)}
 
 
 def scan(tree: Tree, rules: Labels) -> Scan:
-    """Return one row a subject folder, and one for each subject that only ``labels.tsv`` knows (excluded).
+    """Return one row a subject folder, and one for each subject that only the table of labels knows (excluded).
 
     Raises:
-        UserError: ``labels.tsv`` is no such table, lists a subject twice, or has a label outside of the classes.
+        UserError: the table is none, lacks a column, or has a label outside of the classes.
     """
-    labels = _labels(tree.root / "labels.tsv")
+    beside = replace(tree, files=tuple(path for path in tree.files if "/" not in path))
+    people = find_metadata(beside, TABLE, COLUMNS, str)
     files: dict[str, list[str]] = {}  # by folder
     for path in tree.files:
         folder, _, file = path.rpartition("/")
         files.setdefault(folder, []).append(file)
     folders = sorted(found.name for found in tree.root.iterdir() if found.is_dir() and not found.name.startswith("."))
-    rows = [_subject(tree.root, name, files.get(name, [])) | labels.pop(name, {}) for name in folders]
-    if rows:
+    rows = [_subject(tree.root, name, files.get(name, [])) for name in folders]
+    if rows and people.path:
+        listed = {" ".join(name.split()) for name in folders}
         rows += [
-            {"subject": subject, "excluded": f"labels.tsv lists it, but there is no folder '{subject}'", **known}
-            for subject, known in labels.items()
+            {"subject": name, "excluded": f"{people.path.name} lists it, but there is no folder '{name}'"}
+            for name in people.records
+            if name not in listed
         ]
-    return Scan([{"session": PREOP} | row for row in rows])
+    return Scan([{"session": PREOP} | row | _told(row["subject"], people) for row in rows], people.problems)
 
 
 def _subject(root: Path, name: str, files: list[str]) -> dict[str, str]:
@@ -53,31 +57,26 @@ def _subject(root: Path, name: str, files: list[str]) -> dict[str, str]:
     return row
 
 
-def _labels(path: Path) -> dict[str, dict[str, str]]:
-    """Return site, label, label_source, age and sex by subject."""
-    if not path.exists():
-        return {}
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    except PermissionError:
-        raise UserError(f"{path}: cannot be read; give yourself read permission") from None
-    except (ValueError, UnicodeDecodeError) as error:
+def _told(subject: str, people: Metadata) -> dict[str, str]:
+    """Return a subject's site, age and sex, and the label with its source, or why there is none.
+
+    Raises:
+        UserError: the label is none of the classes.
+    """
+    if people.path is None:
+        return {"label_source": "unlabelled: neither labels.tsv nor labels.csv lies in the cohort's folder"}
+    name = " ".join(subject.split())  # as cells are read
+    record = people.records.get(name)
+    if record is None:
+        why = "has rows of it that disagree" if name in people.refused else "does not list it"
+        return {"label_source": f"unlabelled: {people.path.name} {why}"}
+    said = record.values["label"]
+    label = said.casefold()
+    if label not in ("", *CLASSES):
         raise UserError(
-            f"{path}: is not a tab-separated table ({' '.join(str(error).split())}); write it again"
-        ) from None
-    missing = [column for column in ("subject", "site", "label") if column not in table]
-    if missing:
-        raise UserError(
-            f"{path}: lacks the column {', '.join(missing)}; it needs subject, site and label, separated by tabs"
+            f"{people.path}: the label of '{subject}' is '{said}'{nearest(label, CLASSES)}; mend it, or leave it empty "
+            f"({record.where})"
         )
-    known: dict[str, dict[str, str]] = {}
-    rows: list[dict] = table.to_dict("records")
-    for line, row in enumerate(rows, start=2):
-        subject, label = row["subject"], row["label"]
-        if subject in known:
-            raise UserError(f"{path}: line {line} lists the subject '{subject}' a second time; remove one of the lines")
-        if label not in ("", *CLASSES):
-            hint = nearest(label, CLASSES)
-            raise UserError(f"{path}: line {line}: the label of '{subject}' is '{label}'{hint}; or leave it empty")
-        known[subject] = {"site": row["site"], "label": label, "label_source": str(path), **person(row)}
-    return known
+    told = f"{record.where}: {record.said()}"
+    source = told if label else f"unlabelled: {people.path.name} gives no label ({told})"
+    return {"site": record.values["site"], "label": label, "label_source": source, **record.person}

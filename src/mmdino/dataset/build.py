@@ -22,7 +22,7 @@ from mmdino.dataset.before import STAMPS, Before, stamp
 from mmdino.dataset.volumes import cut_volume
 from mmdino.errors import UserError
 from mmdino.files import atomic_folder, write_json
-from mmdino.nifti import Volume, read_labels, read_volume, require_same_space
+from mmdino.nifti import Volume, on_one_grid, read_labels, read_volume
 from mmdino.tables import FAILURES, SEQUENCES, SLICES, write_table
 
 
@@ -156,10 +156,10 @@ def _read(paths: Mapping[str, str]) -> tuple[dict[int, NDArray], NDArray, NDArra
     if not given or not paths["seg"]:
         missing = "tumour segmentation" if given else "sequence"
         raise UserError(f"subject '{paths['subject']}' has no {missing}; without one no slice can be chosen")
-    volumes = {paths[name]: read_volume(paths[name], "K") for name in given}
-    segmentation = read_labels(paths["seg"], "K")
-    require_same_space({**volumes, paths["seg"]: segmentation})
-    images = {SEQUENCES.index(name): _ras(volumes[paths[name]]) for name in given}
+    scans = {name: read_volume(paths[name], "K") for name in given}
+    turned = on_one_grid(scans | {"seg": read_labels(paths["seg"], "K")}, paths)
+    images = {SEQUENCES.index(name): _ras(turned[name]) for name in given}
+    segmentation = turned["seg"]
     axes = nib.orientations.io_orientation(segmentation.affine)[:, 0]
     return images, _ras(segmentation), segmentation.spacing[np.argsort(axes)]
 

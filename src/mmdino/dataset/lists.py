@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmdino.cohorts.common.metadata import decoded
 from mmdino.cohorts.ucsf_pdgm import identity as ucsf_identity
 from mmdino.errors import UserError
 
@@ -17,10 +18,12 @@ def read_lists(folder: Path | str) -> dict[str, str]:
     """Return the split of each id (case ignored, without ``sub-``).
 
     Every ``.txt``, ``.csv`` and ``.tsv`` file counts whose name contains train, val or test; the first word of each line
-    is an id. So a file may be of one cohort or of all, with a header or without (it is then an id of nobody).
+    is an id. So a file may be of one cohort or of all, with a header or without (it is then an id of nobody); in UTF-8 or
+    as Excel saves it (UTF-16, cp1252).
 
     Raises:
-        UserError: the folder is missing, a name says two splits, or no list of train or of val is there.
+        UserError: the folder is missing, a name says two splits, a list cannot be read or is no text, or no list of train or of
+            val is there.
     """
     folder = Path(folder)
     files = sorted(path for path in folder.glob("**/*") if path.suffix.lower() in SUFFIXES)
@@ -29,7 +32,7 @@ def read_lists(folder: Path | str) -> dict[str, str]:
         named = [split for split in SPLITS if split in path.stem.casefold()]
         if len(named) > 1:
             raise UserError(f"{path}: its name says {' and '.join(named)}; rename it after one of them")
-        for line in path.read_text(encoding="utf-8-sig").splitlines() if named else []:
+        for line in _text(path).splitlines() if named else []:
             words = line.replace(",", " ").replace(";", " ").split()
             name = words[0].strip("\"'").casefold().removeprefix("sub-") if words else ""
             if name and SPLITS.index(named[0]) >= SPLITS.index(found.get(name, "train")):
@@ -41,6 +44,16 @@ def read_lists(folder: Path | str) -> dict[str, str]:
                 "line); mend 'splits.lists' of the study"
             )
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        text = decoded(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); mend that, or take it out of the folder") from None
+    if "\0" in text:
+        raise UserError(f"{path}: is no text (it holds zero bytes); save it again as UTF-8, an id a line")
+    return text
 
 
 def listed_split(names: pd.Series, lists: dict[str, str]) -> pd.Series:

@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from mmdino.errors import UserError, nearest
 from mmdino.files import atomic, write_json
-from mmdino.nifti import is_packed
+from mmdino.nifti import is_packed, read_labels, write_volume
 from mmdino.preprocess.atlas import Atlas
 from mmdino.preprocess.bids import Names, write_dataset, write_side_files
+from mmdino.preprocess.segment import harmonise_labels
 from mmdino.tables import CLASSES, PERSON, SEQUENCES
 
 KINDS = (*SEQUENCES, "seg")
@@ -28,7 +29,8 @@ def export(
 ) -> int:
     """Write every usable patient's sequences, segmentation and label below ``out/<cohort>``.
 
-    Files that are there already, with the same size and time, are not written again.
+    Files that are there already, with the same size and time, are not written again. In BIDS, BraTS's older labels (1, 2,
+    4) become 1, 2, 3, which its table of labels names.
 
     Args:
         manifest: ``tables.MANIFEST`` of one or more cohorts: labels, sites, identities.
@@ -36,7 +38,7 @@ def export(
         layout: one of :data:`LAYOUTS`.
         atlas: the space that the names tell.
         out: a folder of data sets, one a cohort.
-        link: symbolic links instead of copies (a file that is not compressed is copied all the same).
+        link: symbolic links instead of copies (a file that is not compressed, or recoded, is written all the same).
 
     Returns:
         How many patients were written.
@@ -46,7 +48,7 @@ def export(
     """
     if layout not in LAYOUTS:
         raise UserError(f"there is no layout '{layout}'{nearest(layout, LAYOUTS)}")
-    done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session", *KINDS]]
+    done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session", *KINDS, "seg_source"]]
     told = manifest.loc[manifest["excluded"] == "", ["cohort", "subject", "session", *TOLD]]
     people = told.merge(done, on=["cohort", "subject", "session"])
     for cohort, rows in people.groupby("cohort"):
@@ -79,8 +81,9 @@ def _bids(people: pd.DataFrame, cohort: str, atlas: Atlas, out: Path, link: bool
     named = {name: Names(out, name, "preop", atlas) for name in people["subject"]}
     _require_different([names.subject for names in named.values()], people["subject"])
     write_dataset(out, cohort, atlas)
-    _write_scans(people, list(named), lambda name, kind: named[name].path(kind), link)
-    write_side_files(out, atlas, {kind for kind in KINDS if people[kind].ne("").any()})
+    _write_scans(people, list(named), lambda name, kind: named[name].path(kind), link, recode=True)
+    automatic = people.loc[people["seg"] != "", "seg_source"].str.startswith("nnunet").all()
+    write_side_files(out, atlas, {kind for kind in KINDS if people[kind].ne("").any()}, bool(automatic))
     table = people[list(TOLD)].replace("", "n/a")
     table.insert(0, "participant_id", [names.subject for names in named.values()])
     with atomic(out / "participants.tsv") as temporary:
@@ -107,18 +110,22 @@ def _require_different(names: Iterable[str], subjects: Iterable[str]) -> None:
             )
 
 
-def _write_scans(people: pd.DataFrame, names: list[str], place: Callable[[str, str], Path], link: bool) -> None:
+def _write_scans(
+    people: pd.DataFrame, names: list[str], place: Callable[[str, str], Path], link: bool, recode: bool = False
+) -> None:
     rows = tqdm(people.to_dict("records"), desc="export", unit="patient", disable=None)
     for row, name in zip(rows, names):
         for kind in KINDS:
             if row[kind]:
-                _write(Path(row[kind]), place(name, kind), link)
+                _write(Path(row[kind]), place(name, kind), link, recode and kind == "seg")
 
 
-def _write(source: Path, target: Path, link: bool) -> None:
-    """Copy, compress or link one file, and give it its source's time, by which it is known as done."""
+def _write(source: Path, target: Path, link: bool, recode: bool) -> None:
+    """Copy, compress or link one file, and give it its source's time, by which it is known as done; or recode it."""
     if not source.exists():
         raise UserError(f"{source}: is not there any more; run `mmdino preprocess` again")
+    if recode and _recode(source, target):
+        return
     packed = is_packed(source)
     if link and packed:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -137,3 +144,12 @@ def _write(source: Path, target: Path, link: bool) -> None:
         else:
             temporary.write_bytes(gzip.compress(source.read_bytes(), compresslevel=1, mtime=0))
         os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _recode(source: Path, target: Path) -> bool:
+    """Write a segmentation of BraTS's older labels with the newer ones; return False where it has these already."""
+    labels = read_labels(source)
+    if not (labels.array == 4).any():
+        return False
+    write_volume(harmonise_labels(labels.array, source), labels.affine, target)
+    return True

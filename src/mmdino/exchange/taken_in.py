@@ -9,7 +9,7 @@ from mmdino.cohorts import build_manifest, load_adapter
 from mmdino.cohorts.common.tree import walk
 from mmdino.config import Cohort, Labels
 from mmdino.errors import UserError
-from mmdino.nifti import read_labels, read_volume, require_same_space
+from mmdino.nifti import on_one_grid, read_labels, read_volume
 from mmdino.tables import SEQUENCES
 
 LAYOUTS = ("mm-dinov2", "bids")
@@ -42,10 +42,10 @@ def take_in(name: str, root: Path) -> tuple[pd.DataFrame, Cohort]:
 def _fault(row: dict[str, str]) -> str:
     """Return what is wrong with a session's files; empty if nothing is."""
     try:
-        scans = {row[kind]: read_volume(row[kind]) for kind in SEQUENCES if row[kind]}
+        scans = {kind: read_volume(row[kind]) for kind in SEQUENCES if row[kind]}
         if row["seg"]:
-            scans[row["seg"]] = read_labels(row["seg"])
-        require_same_space(scans)
+            scans["seg"] = read_labels(row["seg"])
+        on_one_grid(scans, row)
     except UserError as error:
         return " ".join(str(error).split())
     return ""

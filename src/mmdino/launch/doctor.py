@@ -27,6 +27,7 @@ CARRIED = {
     "model": ("phantom",),
     "weights": ("random",),
 }
+AT_HOME = ("atlas", "segmenter", "model")  # paths that may begin with ~
 FETCHED = ("backbone", "weights")  # by timm, where they are no paths
 ENDINGS = (".pth", ".pt", ".safetensors")  # of files of weights
 
@@ -124,7 +125,7 @@ def _path(what: str, name: str, study: Path) -> Finding:
     """Say whether what a study names is carried by the project, there, or fetched when it is needed."""
     if name in CARRIED.get(what, ()):
         return Finding("ok", what, f"{name} (carried by the project)")
-    if Path(name).exists():
+    if (Path(name).expanduser() if what in AT_HOME else Path(name)).exists():
         return Finding("ok", what, name)
     if what in FETCHED and "/" not in name and not name.endswith(ENDINGS):
         return Finding(

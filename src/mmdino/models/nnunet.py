@@ -18,7 +18,7 @@ ALIASES = {"t1n": "t1", "t1w": "t1", "t1ce": "t1c", "t1gd": "t1c", "t2w": "t2", 
 
 def model_folder(model: str) -> Path:
     """Return the folder of a model named in the configuration: ``phantom`` is the one we carry."""
-    return CARRIED if model == "phantom" else Path(model)
+    return CARRIED if model == "phantom" else Path(model).expanduser()
 
 
 class NNUNet:

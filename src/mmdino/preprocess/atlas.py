@@ -38,8 +38,10 @@ def load_atlas(name: str) -> Atlas:
     if name == "mni152":
         path, space = _carried(), "MNI152NLin2009aSym"
     else:
-        path = Path(name)
+        path = Path(name).expanduser()
         space = _space(path)
+    if not path.exists():
+        raise UserError(f"{path}: there is no such atlas; mend `preprocess.atlas` of the study, or put the file there")
     volume = read_volume(path)
     brain = np.count_nonzero(volume.array > 0) * volume.voxel_ml
     if not BRAIN_ML[0] < brain < BRAIN_ML[1]:

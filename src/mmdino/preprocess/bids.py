@@ -70,10 +70,14 @@ def write_dataset(derivatives: Path, cohort: str, atlas: Atlas) -> None:
     )
 
 
-def write_side_files(derivatives: Path, atlas: Atlas, kinds: set[str]) -> None:
-    """Write, at the dataset's root, what holds for every file of ``kinds`` (of :data:`ANAT`); a kind without a file has none."""
+def write_side_files(derivatives: Path, atlas: Atlas, kinds: set[str], automatic: bool = False) -> None:
+    """Write, at the dataset's root, what holds for every file of ``kinds`` (of :data:`ANAT`); a kind without a file has none.
+
+    ``automatic``: no segmentation was drawn or corrected by hand. Of those that were given that is not known, and then
+    nothing is said of it.
+    """
     space: dict[str, Any] = {} if atlas.standard else {"SpatialReference": str(atlas.path)}
-    told: dict[str, dict[str, Any]] = {"mask": {"Type": "Brain"}, "seg": {"Manual": False}}
+    told: dict[str, dict[str, Any]] = {"mask": {"Type": "Brain"}, "seg": {"Manual": False} if automatic else {}}
     for kind in kinds:
         said = told.get(kind, {"SkullStripped": True})
         write_json(derivatives / f"space-{atlas.space}_{ANAT[kind][1]}.json", {**said, **space})

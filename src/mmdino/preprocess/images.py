@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdino.errors import UserError
-from mmdino.nifti import Volume
+from mmdino.nifti import Volume, reorient
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MAX_SHEAR = 0.02
@@ -30,13 +30,6 @@ def harmonise(volume: Volume, path: Path | str) -> Volume:
     affine = turned.affine.copy()
     affine[:3, :3] = left @ right * turned.spacing
     return Volume(np.ascontiguousarray(turned.array, np.float32), affine)
-
-
-def reorient(volume: Volume, orientation: NDArray) -> Volume:
-    """Return the volume with its axes flipped and swapped to a nibabel orientation; no voxel is interpolated."""
-    change = nib.orientations.ornt_transform(nib.io_orientation(volume.affine), orientation)
-    affine = volume.affine @ nib.orientations.inv_ornt_aff(change, volume.array.shape)
-    return Volume(nib.apply_orientation(volume.array, change), affine)
 
 
 def to_ants(volume: Volume) -> Any:

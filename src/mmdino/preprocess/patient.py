@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from mmdino.config import Preprocess
 from mmdino.errors import UserError
-from mmdino.nifti import Volume, read_labels, read_volume, require_same_space, same_space, write_volume
+from mmdino.nifti import (
+    RESAMPLE,
+    Volume,
+    on_one_grid,
+    read_labels,
+    read_volume,
+    require_same_space,
+    same_space,
+    write_volume,
+)
 from mmdino.preprocess import registration
 from mmdino.preprocess.atlas import Atlas
 from mmdino.preprocess.bids import Names
@@ -24,6 +33,7 @@ from mmdino.preprocess.segment import harmonise_labels, segment
 from mmdino.tables import SEQUENCES
 
 LEAST_OVERLAP = 0.6
+REGISTER = "declare the cohort `stage: native` to have it registered, or mend the header"  # of heads with skull
 Row = dict[str, str]
 
 
@@ -55,7 +65,7 @@ def native(row: Row, names: Names, atlas: Atlas, settings: Preprocess, together:
     with result.step("read"):
         scans = {name: harmonise(read_volume(row[name]), row[name]) for name in _given(row)}
         if together:
-            require_same_space({row[name]: scan for name, scan in scans.items()})
+            require_same_space({row[name]: scan for name, scan in scans.items()}, REGISTER)
         given = _given_labels(row, scans)
     reference = next(name for name in REFERENCES if name in scans)
     if reference != "t1c":
@@ -94,11 +104,9 @@ def registered(row: Row, names: Names, atlas: Atlas, settings: Preprocess) -> Re
     """Strip and segment scans that share a space with each other already but still have their skulls."""
     result = Result()
     with result.step("read"):
-        scans = {name: read_volume(row[name]) for name in _given(row)}
-        labels = _labels(row)
-        require_same_space({row[name]: scan for name, scan in (scans | labels).items()})
+        scans, given = _on_one_grid(row, REGISTER)
     brain = _strip(scans[next(name for name in REFERENCES if name in scans)], None, settings, result)
-    tumour = _finish(row, names, scans, brain, labels.get("seg"), settings, result)
+    tumour = _finish(row, names, scans, brain, given, settings, result)
     with result.step("quality"):
         result.measures = measure(scans, brain, tumour, atlas.volume)
     _draw(names, scans, brain, tumour, atlas.volume, result)
@@ -136,14 +144,12 @@ def stripped(row: Row, names: Names, atlas: Atlas, settings: Preprocess) -> Resu
     """Check scans that are registered and stripped; the row keeps their own paths. Segment them if nobody has."""
     result = Result()
     with result.step("read"):
-        scans = {name: read_volume(row[name]) for name in _given(row)}
-        labels = _labels(row)
-        require_same_space({row[name]: scan for name, scan in (scans | labels).items()})
+        scans, given = _on_one_grid(row)
     result.row = {name: row[name] for name in (*SEQUENCES, "seg")}
     inside = _inside(scans)
     result.brain_ml = float(inside.sum()) * next(iter(scans.values())).voxel_ml
-    if labels:
-        tumour = labels["seg"]
+    if given is not None:
+        tumour = given
         result.row["seg_source"] = "given"
     else:
         tumour = _segment(scans, settings, result)
@@ -185,6 +191,14 @@ def _labels(row: Row) -> dict[str, Volume]:
         return {}
     labels = read_labels(row["seg"])
     return {"seg": Volume(harmonise_labels(labels.array, row["seg"]), labels.affine)}
+
+
+def _on_one_grid(row: Row, remedy: str = RESAMPLE) -> tuple[dict[str, Volume], Volume | None]:
+    """Return the sequences of a patient that share a space, and the patient's own segmentation, with axes in one order."""
+    read = {name: read_volume(row[name]) for name in _given(row)} | _labels(row)
+    turned = on_one_grid(read, row, remedy)
+    labels = turned.pop("seg", None)
+    return turned, labels
 
 
 def _given_labels(row: Row, scans: dict[str, Volume]) -> tuple[str, Volume] | None:

@@ -1,6 +1,7 @@
 """Tumour segmentation with a trained nnU-Net v2 model folder, on one CPU thread."""
 
 import functools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,17 @@ from numpy.typing import NDArray
 
 from mmdino.errors import UserError
 from mmdino.models.nnunet import NNUNet, model_folder, quiet
-from mmdino.nifti import Volume
-from mmdino.preprocess.images import RAS, reorient
+from mmdino.nifti import Volume, reorient
+from mmdino.preprocess.images import RAS
+
+CORE, OEDEMA, ENHANCING = 1, 2, 3
+NAMES = (  # what a label's name says, the first that fits; the rest of the whole tumour is oedema
+    (re.compile(r"o?edema|flair|\b(ed|snfh)\b"), OEDEMA),
+    (re.compile(r"necro|non ?enhanc|\b(ncr|net|netc)\b"), CORE),
+    (re.compile(r"enhanc|\bet\b"), ENHANCING),
+    (re.compile(r"core|\btc\b"), CORE),
+    (re.compile(r"whole|\bwt\b"), OEDEMA),
+)
 
 
 def segment(scans: Mapping[str, Volume], model: str) -> Volume:
@@ -26,17 +36,52 @@ def segment(scans: Mapping[str, Volume], model: str) -> Volume:
         Labels 1 (core), 2 (oedema), 3 (enhancing), on the same grid.
 
     Raises:
-        UserError: the model cannot be used, or finds no tumour.
+        UserError: the model cannot be used, its labels have names that nobody knows, or it finds no tumour.
     """
     network = load_model(model_folder(model))
+    meanings = label_meanings(network.dataset, model_folder(model) / "dataset.json")
     like = next(iter(scans.values()))
     channels = [scans[name].array if name in scans else np.zeros_like(like.array) for name in network.sequences()]
-    labels = harmonise_labels(network.predict_arrays(channels, like), f"the model {model}")
+    labels = meanings[network.predict_arrays(channels, like)]
     if network.dataset.get("single_lesion"):
         labels = _largest(labels)
     if not labels.any():
         raise UserError(f"the segmenter '{model}' found no tumour; give a segmentation, or a model for such scans")
     return Volume(labels, like.affine)
+
+
+def label_meanings(dataset: Mapping[str, Any], file: Path) -> NDArray[np.uint8]:
+    """Return what each value that a network predicts (0…255) means: 1 (core), 2 (oedema), 3 (enhancing), or 0.
+
+    The names of its labels say so, and not the values: nnU-Net's own BraTS recipes have 1 for oedema. A network of one
+    label finds tumour alone, which is 1.
+
+    Args:
+        dataset: the network's dataset.json, of plain labels or of regions.
+        file: where that lies.
+
+    Raises:
+        UserError: a name is none that is known.
+    """
+    names = {name: label for name, label in dataset["labels"].items() if name not in ("background", "ignore")}
+    of_regions = any(isinstance(label, list) and len(label) > 1 for label in names.values())
+    if of_regions:  # nnU-Net writes these values, in the order of the regions
+        names = dict(zip(names, dataset["regions_class_order"]))
+    meanings = np.zeros(256, np.uint8)
+    for name, value in names.items():
+        meanings[value] = _meaning(name, file) if len(names) > 1 else CORE
+    return meanings
+
+
+def _meaning(name: str, file: Path) -> int:
+    words = re.sub(r"[^a-z0-9]+", " ", name.casefold())
+    for pattern, meaning in NAMES:
+        if pattern.search(words):
+            return meaning
+    raise UserError(
+        f"{file}: label '{name}' is none of core, oedema and enhancing (or whole tumour, tumour core); rename it, that "
+        "alone says what the model's values mean"
+    )
 
 
 def harmonise_labels(labels: NDArray, source: Path | str) -> NDArray[np.uint8]:

@@ -13,9 +13,9 @@ from scipy import ndimage
 
 from mmdino.errors import UserError
 from mmdino.files import stable_hash
-from mmdino.nifti import Volume, read_labels, read_volume, require_same_space
+from mmdino.nifti import Volume, on_one_grid, read_labels, read_volume, reorient
 from mmdino.preprocess.figure import BRAIN, TUMOUR
-from mmdino.preprocess.images import RAS, reorient
+from mmdino.preprocess.images import RAS
 from mmdino.preprocess.segment import harmonise_labels
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.pictures import at_hand, caption
@@ -111,7 +111,8 @@ def view(data: StudyFiles, row: dict) -> Viewed:
         raise UserError(f"{missing[0]}: is not at hand; build the report where the study was preprocessed")
     scans = {name: read_volume(path, "K") for name, path in paths.items() if path and name in SEQUENCES}
     masks = {name: read_labels(path, "K") for name, path in paths.items() if path and name not in SEQUENCES}
-    require_same_space({str(paths[name]): volume for name, volume in (scans | masks).items()})
+    turned = on_one_grid(scans | masks, paths)
+    scans, masks = {name: turned[name] for name in scans}, {name: turned[name] for name in masks}
     inside = masks["mask"].array > 0 if "mask" in masks else np.any([v.array != 0 for v in scans.values()], axis=0)
     affine = next(iter(scans.values())).affine
     grid = reorient(Volume(inside, affine), RAS)

@@ -387,7 +387,7 @@ def test_what_excel_and_macos_leave_beside_a_table_is_passed_over(tmp_path):
     assert usable(manifest("tcga", tmp_path))["label"].tolist() == ["glioblastoma", "oligodendroglioma"]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_what_some_call_the_end_of_a_line_is_a_letter_in_a_table(tmp_path, encoding):
     upenn_gbm(tmp_path, 2)
     text = 'ID,Remark,IDH1\r\nUPENN-GBM-00001_11,"unsure … or\r\nnot\u2028 – so",Wildtype\r\nUPENN-GBM-00002_11,…,Wildtype\r\n'

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from factories import write_cohort
@@ -29,7 +28,7 @@ def test_manifest_lists_paths_sites_and_labels(root):
     assert row["t1c"] == str(root / "p001" / "p001_t1c.nii.gz")
     assert row["seg"].endswith("p001_seg.nii.gz")
     assert (row["site"], row["label"], row["stage"], row["cohort"]) == ("site-a", CLASSES[1], "stripped", "home")
-    assert row["label_source"] == str(root / "labels.tsv")
+    assert row["label_source"] == f"labels.tsv, row 3: site=site-a, label={CLASSES[1]}"
     assert not manifest["excluded"].any()
 
 
@@ -86,15 +85,49 @@ def test_what_cannot_be_used_is_excluded_with_a_reason(root):
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "encoding"),
+    [
+        ("labels.tsv", "Subject\tSITE\tLabel\tAge at MRI\r\np000\tKöln\tGlioblastoma\t44\r\n", "utf-8-sig"),
+        ("labels.csv", "subject,site,label,age\np000,Köln,glioblastoma,44\n", "utf-8"),
+        ("Labels.CSV", "Our patients\nsubject;site;label;age\np000;Köln;glioblastoma;44\n", "cp1252"),
+        ("labels.tsv", "label\tage\tsite\tsubject\nglioblastoma\t44\tKöln\tp000\n", "utf-16"),
+    ],
+    ids=["headings in other case", "commas", "semicolons under a title, cp1252", "other order, UTF-16"],
+)
+def test_a_label_table_is_read_as_those_of_the_archives_are(root, name, text, encoding):
+    (root / "labels.tsv").unlink()
+    (root / name).write_bytes(text.encode(encoding))
+    manifest = _manifest(root)
+    assert manifest.loc["p000", ["site", "label", "age"]].tolist() == ["Köln", "glioblastoma", 44]
+    assert manifest["label"].tolist()[1:] == ["", ""]
+    assert manifest.loc["p001", "label_source"] == f"unlabelled: {name} does not list it"
+
+
+def test_whoever_has_no_label_has_a_reason(root, caplog):
+    (root / "labels.tsv").write_text("subject\tsite\tlabel\np000\ta\t\np001\ta\tglioblastoma\np001\tb\t\n")
+    manifest = _manifest(root)
+    assert manifest["label"].tolist() == ["", "", ""]
+    assert manifest["label_source"].tolist() == [
+        "unlabelled: labels.tsv gives no label (labels.tsv, row 2: site=a, label=blank)",
+        "unlabelled: labels.tsv has rows of it that disagree",
+        "unlabelled: labels.tsv does not list it",
+    ]
+    assert "labels.tsv, row 4: 'p001' disagrees with labels.tsv, row 3" in caplog.text
+    (root / "labels.tsv").unlink()
+    assert set(_manifest(root)["label_source"]) == {
+        "unlabelled: neither labels.tsv nor labels.csv lies in the cohort's folder"
+    }
+
+
+@pytest.mark.parametrize(
     ("table", "said"),
     [
         (
             "subject\tsite\tlabel\np000\ta\tglioblastom\n",
-            r"line 2: the label of 'p000' is 'glioblastom'.*'glioblastoma'",
+            r"the label of 'p000' is 'glioblastom'.*'glioblastoma'.*\(labels\.tsv, row 2\)",
         ),
-        ("subject\tsite\tlabel\np000\ta\t\np000\tb\t\n", r"line 3 lists the subject 'p000' a second time"),
-        ("subject\tlabel\np000\t\n", "lacks the column site"),
-        ("", "is not a tab-separated table"),
+        ("subject\tlabel\np000\t\n", "lacks the column 'site'; found were: subject, label"),
+        ("", "lacks the column 'subject', 'site', 'label'"),
     ],
 )
 def test_a_wrong_label_table_is_refused(root, table, said):
@@ -104,10 +137,10 @@ def test_a_wrong_label_table_is_refused(root, table, said):
 
 
 def test_a_label_table_that_may_not_be_read_is_refused(root, monkeypatch):
-    def read(path, **options):
+    def read(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(pd, "read_csv", read)
+    monkeypatch.setattr(Path, "read_bytes", read)
     with pytest.raises(UserError, match=r"labels\.tsv: cannot be read; give yourself read permission"):
         _manifest(root)
 

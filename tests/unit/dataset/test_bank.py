@@ -3,18 +3,19 @@ import json
 import time
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 
 from factories import AFFINE, as_preprocessed, write_cohort
 from mmdino.cohorts import build_manifest
-from mmdino.config import Bank, Cohort
+from mmdino.config import Bank, Cohort, Volumes
 from mmdino.dataset import build
 from mmdino.dataset.bank import SliceBank
 from mmdino.dataset.build import build_bank
 from mmdino.errors import UserError
-from mmdino.nifti import read_labels, read_volume, write_volume
+from mmdino.nifti import read_labels, read_volume, reorient, write_volume
 
 SETTINGS = Bank(axes=[2], crop=48, min_tumour_voxels=50)
 
@@ -73,6 +74,18 @@ def test_orientation_on_disk_does_not_matter(cohort, tmp_path):
     after = _build(cohort, tmp_path / "after")
     rows = range(len(before.index))
     np.testing.assert_array_equal(before.read(rows).images, after.read(rows).images)
+    assert before.key == after.key
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, Volumes(size=32, planes=3)], ids=["slices", "volumes"])
+def test_a_patient_whose_files_have_their_axes_in_several_orders_gives_the_same_crops(cohort, tmp_path, settings):
+    before = _build(cohort, tmp_path / "before", settings)
+    for column, codes in {"seg": "LPS", "t2": "PSR", "t1": "SLA"}.items():
+        for path in cohort[column]:
+            turned = reorient(read_volume(path), nib.orientations.axcodes2ornt(codes))
+            write_volume(turned.array, turned.affine, path)
+    after = _build(cohort, tmp_path / "after", settings)
+    assert len(after.subjects) == 4
     assert before.key == after.key
 
 

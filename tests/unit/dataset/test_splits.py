@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from mmdino.config import Cohort, Leakage, Splits, Study
 from mmdino.dataset.identities import identities
+from mmdino.dataset.lists import read_lists
 from mmdino.dataset.splits import make_splits
 from mmdino.errors import UserError
 from mmdino.tables import CLASSES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, conform, read_table, write_table
@@ -245,6 +246,23 @@ def test_where_all_copies_are_kept_each_goes_by_its_own_name(tmp_path):
     folder = _lists(tmp_path / "lists", train=[*own[4:], "bra-1", "u-2"], val=[*own[:4], "u-1"])
     splits = make_splits(_study(lists=folder), *_tables(rows), policy="keep").set_index("subject")["split"]
     assert (splits["u-1"], splits["bra-1"], splits["bra-2"]) == ("val", "train", "train")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_lists_are_read_as_excel_saves_them(tmp_path, encoding):
+    for split, name in (("train", "egd-0001"), ("val", "egd-0002")):
+        (tmp_path / f"{split}.csv").write_bytes(f"Patient;Größe\r\n{name};1\r\n".encode(encoding))
+    assert read_lists(tmp_path) == {"patient": "val", "egd-0001": "train", "egd-0002": "val"}
+
+
+@pytest.mark.parametrize(("name", "said"), [("train.txt", "is no text"), ("train_a.csv", "cannot be read")])
+def test_a_list_that_cannot_be_read_is_named(tmp_path, name, said):
+    if said == "is no text":
+        (tmp_path / name).write_bytes(b"PK\x03\x04\0\0egd-0001")
+    else:
+        (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=rf"{name}: {said}.*; "):
+        read_lists(tmp_path)
 
 
 def test_lists_that_are_none_are_refused(tmp_path):

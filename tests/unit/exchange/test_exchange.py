@@ -13,7 +13,8 @@ from mmdino.config import Cohort
 from mmdino.errors import UserError
 from mmdino.exchange.export import LAYOUTS, export
 from mmdino.exchange.taken_in import take_in
-from mmdino.nifti import Volume
+from mmdino.files import read_json
+from mmdino.nifti import Volume, read_labels, write_volume
 from mmdino.preprocess.atlas import Atlas
 from mmdino.tables import CLASSES, SEQUENCES
 from validated import bids_errors
@@ -76,6 +77,31 @@ def test_the_authors_layout_is_as_their_code_reads_it(cohort, tmp_path):
 def test_exported_bids_is_valid(cohort, tmp_path):
     export(*cohort, "bids", ATLAS, tmp_path)
     assert bids_errors(tmp_path / "ucsf") == []
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["copied", "linked"])
+def test_every_label_of_exported_bids_is_named(cohort, tmp_path, link):
+    manifest, preprocessed = cohort
+    own = read_labels(preprocessed["seg"][0])
+    older = np.where(own.array == 1, 4, own.array)
+    write_volume(older, own.affine, preprocessed["seg"][0])
+    for _ in range(2):  # over an export that was made before
+        export(manifest, preprocessed, "bids", ATLAS, tmp_path, link)
+    written = sorted(tmp_path.rglob("*_dseg.nii.gz"))
+    named = pd.read_csv(next(tmp_path.rglob("*_dseg.tsv")), sep="\t")["index"]
+    assert all(set(np.unique(nib.load(path).get_fdata())) <= set(named) for path in written)
+    np.testing.assert_array_equal(nib.load(written[0]).get_fdata(), np.where(older == 4, 3, older))
+    np.testing.assert_array_equal(read_labels(preprocessed["seg"][0]).array, older, "the source stays as it is")
+    assert [path.is_symlink() for path in written] == [False, link, link]
+
+
+@pytest.mark.parametrize(("sources", "said"), [(["given", "nnunet:m"], {}), (["nnunet:m"] * 2, {"Manual": False})])
+def test_segmentations_are_called_automatic_where_all_are(cohort, tmp_path, sources, said):
+    manifest, preprocessed = cohort
+    preprocessed["seg_source"] = [*sources, "nnunet:m", "given"]  # the last one's preprocessing failed
+    export(manifest, preprocessed, "bids", ATLAS, tmp_path)
+    told = read_json(next(tmp_path.rglob("*_dseg.json")))
+    assert {key: value for key, value in told.items() if key == "Manual"} == said
 
 
 def test_a_second_export_writes_nothing_again(cohort, tmp_path):

@@ -114,17 +114,26 @@ def test_paths_that_the_study_names_must_be_there(tmp_path, bin):
     )
 
 
-def study_of(tmp_path, methods, experiments=("mm-dinov2",), on_request=()):
+def study_of(tmp_path, methods, experiments=("mm-dinov2",), on_request=(), **more):
     """Return the miniature study with other experiments, in a copy of the configuration."""
     shutil.copytree("config", tmp_path / "config")
     path = tmp_path / "config" / "studies" / "mini.yaml"
-    chosen = {"experiments": list(experiments), "more_experiments": list(on_request), "methods": methods}
+    chosen = {"experiments": list(experiments), "more_experiments": list(on_request), "methods": methods} | more
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | chosen))
     return load_study(path)
 
 
 def said_of(found, what):
     return {(finding.level, finding.said.partition(": ")[0].split()[0]) for finding in found if finding.what == what}
+
+
+def test_an_atlas_and_a_segmenter_may_lie_in_the_home_folder(tmp_path, bin, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "there").touch()
+    loaded = study_of(tmp_path, {}, preprocess={"atlas": "~/there", "segmenter": "~/gone"})
+    found = stops(examine(loaded, tmp_path, "local", tmp_path))
+    assert "atlas" not in found
+    assert "there is no such path" in found["segmenter"]
 
 
 def test_weights_by_a_timm_name_are_fetched_and_stop_nothing(tmp_path, bin):

@@ -49,6 +49,14 @@ def test_the_carried_atlas_and_one_by_path_are_the_same(tmp_path):
     np.testing.assert_array_equal(other.volume.array, carried.volume.array)
 
 
+def test_an_atlas_in_the_home_folder_is_found_and_a_missing_one_says_which_setting(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copy(load_atlas("mni152").path, tmp_path / "sri24_t1.nii.gz")
+    assert load_atlas("~/sri24_t1.nii.gz").path == tmp_path / "sri24_t1.nii.gz"
+    with pytest.raises(UserError, match=r"none\.nii\.gz: there is no such atlas; mend `preprocess\.atlas`"):
+        load_atlas("~/none.nii.gz")
+
+
 @pytest.mark.parametrize(
     ("path", "space"),
     [

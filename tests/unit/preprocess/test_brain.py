@@ -11,10 +11,9 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from mmdino.errors import UserError
 from mmdino.models.nnunet import CARRIED, build_network
-from mmdino.nifti import Volume
+from mmdino.nifti import Volume, reorient
 from mmdino.preprocess import brain
 from mmdino.preprocess.brain import _crop, extract_brain
-from mmdino.preprocess.images import reorient
 
 
 @given(

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmdino.errors import UserError
-from mmdino.nifti import Volume
-from mmdino.preprocess.images import RAS, harmonise, reorient, to_ants
+from mmdino.nifti import Volume, reorient
+from mmdino.preprocess.images import RAS, harmonise, to_ants
 
 ORIENTATIONS = [
     "".join(letters) for order in itertools.permutations(("RL", "AP", "SI")) for letters in itertools.product(*order)

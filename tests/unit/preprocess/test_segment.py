@@ -7,7 +7,9 @@ import torch
 
 from mmdino.errors import UserError
 from mmdino.models.nnunet import CARRIED
-from mmdino.preprocess.segment import Model, harmonise_labels, load_model
+from mmdino.nifti import Volume
+from mmdino.preprocess import segment as segmenting
+from mmdino.preprocess.segment import Model, harmonise_labels, load_model, segment
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,53 @@ def test_labels_are_brought_to_one_convention(given, wanted):
 def test_other_labels_are_refused(given):
     with pytest.raises(UserError, match=r"seg\.nii\.gz: labels .* recode them"):
         harmonise_labels(np.array(given), "seg.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("labels", "order", "predicted"),  # where the core, the oedema and the enhancing tumour are
+    [
+        (json.loads((CARRIED / "dataset.json").read_text())["labels"], None, [1, 2, 3]),
+        (
+            {"whole tumor": [1, 2, 3], "tumor core": [2, 3], "enhancing tumor": [3]},
+            [1, 2, 3],
+            [2, 1, 3],
+        ),  # nnU-Net's own
+        ({"edema": 1, "non-enhancing tumor": 2, "enhancing tumour": 3}, None, [2, 1, 3]),  # the Decathlon's
+        ({"NCR": 1, "SNFH": 2, "ET": 3}, None, [1, 2, 3]),
+        ({"Surrounding non-enhancing FLAIR hyperintensity": 1, "ET": 2, "NETC": 3, "ignore": 4}, None, [3, 1, 2]),
+        ({"WT": [1, 2, 3], "TC": [1, 3], "ET": 3}, [2, 1, 3], [1, 2, 3]),
+    ],
+)
+def test_what_a_model_finds_is_known_by_its_labels_names(monkeypatch, labels, order, predicted):
+    labels = {"background": 0} | labels
+    assert segment_by(monkeypatch, {"labels": labels, "regions_class_order": order}, [0, *predicted]) == [0, 1, 2, 3]
+
+
+def test_a_model_of_one_label_finds_tumour_alone(monkeypatch):
+    assert segment_by(monkeypatch, {"labels": {"background": 0, "lesion": 1}}, [0, 1]) == [0, 1]
+
+
+def test_a_model_whose_labels_nobody_knows_is_refused(monkeypatch):
+    with pytest.raises(UserError, match=r"dataset\.json: label 'label 2' is none of core, oedema.*; rename it"):
+        segment_by(monkeypatch, {"labels": {"background": 0, "core": 1, "label 2": 2}}, [0, 1, 2])
+
+
+def segment_by(monkeypatch, dataset, predicted):
+    """Return what a model of that dataset.json, which predicts these values in a row, is taken to have found."""
+
+    class Stub:
+        def __init__(self):
+            self.dataset = dataset
+
+        def sequences(self):
+            return ["t1"]
+
+        def predict_arrays(self, channels, like):
+            return np.array(predicted, np.uint8).reshape(-1, 1, 1)
+
+    monkeypatch.setattr(segmenting, "load_model", lambda folder: Stub())
+    scan = Volume(np.ones((len(predicted), 1, 1), np.float32), np.eye(4))
+    return segment({"t1": scan}, "data/segmenter").array.ravel().tolist()
 
 
 def test_the_carried_model_is_small_and_plain():

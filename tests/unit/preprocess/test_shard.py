@@ -13,7 +13,7 @@ import pytest
 
 from mmdino.config import Cohort, Preprocess
 from mmdino.errors import UserError
-from mmdino.nifti import read_labels, write_volume
+from mmdino.nifti import read_labels, reorient, write_volume
 from mmdino.preprocess import patient
 from mmdino.preprocess.shard import run_shard
 from mmdino.tables import MANIFEST, SEQUENCES
@@ -138,7 +138,7 @@ BAD = {
     constant: "everywhere",
     singular: "singular affine",
     forms_disagree: "disagree by 5.0 mm",
-    other_space: "not in the space of",
+    other_space: "mm away; resample it to that grid",
     other_shape: "not in the space of",
     absent: "no such file",
     nothing: "none of t1, t1c, t2 and flair",
@@ -148,6 +148,24 @@ BAD = {
     no_segmentation: "no tumour segmentation",
     excluded: "excluded: post-operative",
 }
+
+
+@pytest.mark.parametrize("stage", ["stripped", "atlas"])
+def test_a_segmentation_with_its_axes_in_another_order_is_the_same(tmp_path, monkeypatch, stage):
+    monkeypatch.setattr(patient, "extract_brain", lambda head, *_: np.ones(head.array.shape, bool))
+    monkeypatch.setattr(patient, "_draw", lambda *_: None)
+    rows = [make_patient(tmp_path, name) for name in ("p-1", "p-2")]
+    for row in rows:
+        row["stage"] = stage
+        for name in (*SEQUENCES, "seg"):  # a brain's volume, so that it counts as one
+            rewrite(row, lambda array: np.kron(array, np.ones((7, 7, 5), array.dtype)), name)
+    turned = reorient(read_labels(rows[1]["seg"]), nib.orientations.axcodes2ornt("LPS"))
+    write_volume(turned.array, turned.affine, rows[1]["seg"])
+    measured = []
+    monkeypatch.setattr(patient, "measure", lambda scans, brain, tumour, atlas: measured.append(tumour) or {})
+    done = run(rows, tmp_path)
+    assert done["status"].tolist() == ["done", "done"], done["reason"].tolist()
+    np.testing.assert_array_equal(*measured)
 
 
 @pytest.fixture(scope="module")

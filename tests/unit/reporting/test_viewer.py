@@ -10,8 +10,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from mmdino.errors import UserError
-from mmdino.nifti import Volume, write_volume
-from mmdino.preprocess.images import reorient
+from mmdino.nifti import Volume, read_volume, reorient, write_volume
 from mmdino.reporting import viewer
 from mmdino.reporting.data import gather
 from mmdino.tables import SEQUENCES
@@ -70,6 +69,16 @@ def test_left_is_left_and_front_is_up_wherever_the_axes_point(data, tmp_path, or
     assert right_front.min() > 230
     assert left_back.mean() == pytest.approx(255 / 2, abs=12)
     assert part(viewed, viewed.sheets["t1"], 0, "L").max() < 20
+
+
+def test_a_patient_whose_files_have_their_axes_in_several_orders_is_drawn_alike(data, tmp_path):
+    row = patient(tmp_path)
+    alike = viewer.view(data, row)
+    for name, codes in {"seg": "LPS", "t2": "PIR"}.items():
+        read = read_volume(row[name])
+        turned = reorient(read, nib.orientations.axcodes2ornt(codes))
+        write_volume(turned.array, turned.affine, row[name])
+    assert viewer.view(data, row) == alike
 
 
 def test_outlines_are_drawn_in_their_colours_and_transparent_elsewhere(data, tmp_path):

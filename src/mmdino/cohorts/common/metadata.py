@@ -1,5 +1,6 @@
 """Metadata tables (CSV, XLSX): read by column name, whatever the spelling, and refused with the columns found otherwise."""
 
+import codecs
 import csv
 import io
 import re
@@ -48,11 +49,15 @@ class Record:
 
 @dataclass
 class Metadata:
-    """A cohort's table: rows by join key, and what is wrong with it, in sentences. ``path`` is None if there is none."""
+    """A cohort's table: rows by join key, and what is wrong with it, in sentences. ``path`` is None if there is none.
+
+    ``refused`` are the join keys whose rows disagree.
+    """
 
     path: Path | None = None
     records: dict[str, Record] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
 
 
 def find_metadata(
@@ -86,7 +91,6 @@ def find_metadata(
     metadata = Metadata(path)
     if len(found) > 1 and not every:
         metadata.problems.append(f"{path}: is read, and not {', '.join(other.name for other in found[:-1])} beside it")
-    refused: set[str] = set()
     for name, record in [row for part in (found if every else [path]) for row in read_rows(part, columns, optional)]:
         identity = key(name)
         if identity is None:
@@ -100,10 +104,10 @@ def find_metadata(
                 f"{record.where}: '{name}' disagrees with {first.where} ({record.said()}; {first.said()}); remove one "
                 "of the rows; neither is used"
             )
-            refused.add(identity)
+            metadata.refused.add(identity)
         else:
             metadata.records.setdefault(identity, record)
-    for identity in refused:
+    for identity in metadata.refused:
         del metadata.records[identity]
     return metadata
 
@@ -183,7 +187,7 @@ def _sheets(path: Path) -> list[pd.DataFrame]:
 
 
 def _text(path: Path, separator: str) -> pd.DataFrame:
-    reader = csv.reader(io.StringIO(_decoded(path.read_bytes()), newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(decoded(path.read_bytes()), newline=""), delimiter=separator)
     try:
         rows = list(reader)
     except csv.Error as error:
@@ -192,9 +196,11 @@ def _text(path: Path, separator: str) -> pd.DataFrame:
     return pd.DataFrame([row + [""] * (width - len(row)) for row in rows])
 
 
-def _decoded(content: bytes) -> str:
-    """Return a table's text: UTF-8, else as Windows writes it in the West, else Latin-1, in which any byte is a letter."""
-    for encoding in ("utf-8-sig", "cp1252"):
+def decoded(content: bytes) -> str:
+    """Return a file's text: UTF-16 where it says so (Excel's Unicode text), else UTF-8, else as Windows writes it in the
+    West, else Latin-1, in which any byte is a letter."""
+    told = ["utf-16"] if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else []
+    for encoding in (*told, "utf-8-sig", "cp1252"):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:

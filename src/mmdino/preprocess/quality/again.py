@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from mmdino.errors import UserError
 from mmdino.files import read_json, write_json
-from mmdino.nifti import Volume, read_labels, read_volume, require_same_space
+from mmdino.nifti import Volume, on_one_grid, read_labels, read_volume
 from mmdino.preprocess.atlas import Atlas
 from mmdino.preprocess.bids import Names
 from mmdino.preprocess.figure import write_figure
@@ -64,11 +64,11 @@ def look_again(cohort: Path, derivatives: Path, atlas: Atlas, subjects: list[str
 
 def _patient(row: Row, raw: Row, names: Names, atlas: Atlas) -> Row:
     """Draw a patient and return the values that could be measured."""
-    scans = {name: read_volume(row[name]) for name in SEQUENCES if row[name]}
-    tumour = read_labels(row["seg"])
-    masks = {row["mask"]: read_labels(row["mask"])} if row["mask"] else {}
-    require_same_space({row[name]: scan for name, scan in scans.items()} | {row["seg"]: tumour} | masks)
-    inside = next(iter(masks.values())).array > 0 if masks else np.any([s.array != 0 for s in scans.values()], axis=0)
+    given = {name: read_volume(row[name]) for name in SEQUENCES if row[name]}
+    labels = {name: read_labels(row[name]) for name in ("seg", "mask") if row[name]}
+    turned = on_one_grid(given | labels, row)
+    scans, tumour = {name: turned[name] for name in given}, turned["seg"]
+    inside = turned["mask"].array > 0 if row["mask"] else np.any([s.array != 0 for s in scans.values()], axis=0)
     in_view = 1.0 if row["in_view"] != row["in_view"] else row["in_view"]  # the scanner's part does not change
     found = measure(scans, inside, tumour.array, atlas.volume, in_view, row["rough_dice"])
     write_figure(
@@ -93,7 +93,8 @@ def _with_skull(row: Row, raw: Row, names: Names, atlas: Atlas, scans: dict[str,
         if row["transforms"] and transform.exists():
             shown[name] = resample(harmonise(read_volume(path), path), atlas.volume, read_pull(transform))
         elif row["stage"] == "atlas":
-            shown[name] = read_volume(path)
+            both = {"stripped": scans[name], "raw": read_volume(path)}
+            shown[name] = on_one_grid(both, {"stripped": row[name], "raw": path})["raw"]
     return shown
 
 
