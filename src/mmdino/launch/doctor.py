@@ -18,7 +18,9 @@ import yaml
 
 from mmdino.cohorts import read_cohort
 from mmdino.config import Cohort, Labels
+from mmdino.config.chosen import Chosen
 from mmdino.config.environment import require_writable
+from mmdino.config.strict import parse
 from mmdino.config.study import LoadedStudy
 from mmdino.errors import UserError
 from mmdino.models.nnunet import require_model
@@ -232,6 +234,11 @@ def _profile(folder: Path) -> Iterator[Finding]:
             yield Finding("STOP", "profile", f"{path}: put your account and partition in the place of CHANGE_ME")
             return
     ours = _read(jobs)
+    try:
+        parse(Chosen, {"study": "any", **ours}, jobs)
+    except UserError as error:
+        yield Finding("STOP", "profile", str(error))
+        return
     options = [*_read(profile).get("default-resources", []), *ours.get("slurm", []), *ours.get("slurm_cpu", [])]
     named = _named([str(option) for option in options])
     mine = (

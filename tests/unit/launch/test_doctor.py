@@ -105,6 +105,14 @@ def test_the_partition_of_jobs_without_a_gpu_is_looked_at_too(loaded, tmp_path, 
     assert "no partition 'cpus'; you may use gpu" in stops(examine(loaded, tmp_path, "slurm", folder))["profile"]
 
 
+def test_a_misspelt_key_of_the_profiles_jobs_is_said(loaded, tmp_path, bin):
+    write(bin / "sinfo", SINFO.format(answer=UP))
+    folder = profile(tmp_path)
+    (folder / "jobs.yaml").write_text(yaml.safe_dump({"slurm": ["partition=gpu"], "gpu": 1}))
+    said = stops(examine(loaded, tmp_path, "slurm", folder))["profile"]
+    assert said == f"{folder / 'jobs.yaml'}: unknown key 'gpu'; did you mean 'gpus'?"
+
+
 def test_no_slurm_stops_the_slurm_profile_alone(loaded, tmp_path, bin):
     (bin / "sinfo").unlink()
     assert "no `sinfo` on PATH" in stops(examine(loaded, tmp_path, "slurm", profile(tmp_path)))["SLURM"]
