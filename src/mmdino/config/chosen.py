@@ -1,4 +1,7 @@
-"""What ``config/config.yaml`` chooses: the study, where its results lie, and with what trainings and predictions run."""
+"""What ``config/config.yaml`` chooses: the study, where its results lie, and with what trainings and predictions run.
+
+And the command that runs a study, whether the file chooses it or not.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +65,26 @@ def chosen_study() -> Path:
 def chosen_results(study: str) -> Path:
     """Return the folder of a study's results; ``UserError`` as above."""
     return Path(_chosen("--results").results) / study
+
+
+def command(study: str, target: str = "") -> str:
+    """Return the command by which Snakemake makes ``target`` of a study (all of it, by default).
+
+    The study is named, last, since ``--config`` takes what follows it, unless ``config/config.yaml`` chooses it anyway.
+    """
+    words = [
+        ".venv/bin/snakemake --profile profiles/local",
+        target,
+        "" if _is_chosen(study) else f"--config study={study}",
+    ]
+    return " ".join(word for word in words if word)
+
+
+def _is_chosen(study: str) -> bool:
+    try:
+        return chosen_study().stem == study
+    except UserError:  # nothing chooses one here
+        return False
 
 
 def _chosen(option: str) -> Chosen:

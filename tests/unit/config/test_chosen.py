@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mmdino.config.chosen import Chosen, chosen, chosen_results, chosen_study
+from mmdino.config.chosen import Chosen, chosen, chosen_results, chosen_study, command
 from mmdino.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -51,3 +51,12 @@ def test_what_is_not_said_has_its_default(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert chosen_study() == Path("config/studies/2024.yaml")
     assert chosen_results("2024") == Path("results/2024")
+
+
+def test_a_command_names_a_study_that_the_configuration_does_not_choose(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command("hard", "ablations").endswith(" ablations --config study=hard")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/config.yaml").write_text("study: easy\n")
+    assert command("hard").endswith("profiles/local --config study=hard")
+    assert command("easy", "ablations").endswith("profiles/local ablations")
