@@ -50,6 +50,14 @@ def test_the_site_shows_the_contracts_page_with_the_columns_of_the_code(monkeypa
     assert filled(CONTRACTS.replace("| reason | str |\n", "")) == CONTRACTS
 
 
+def test_the_configuration_page_names_every_key_that_a_file_of_config_says(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "hooks")
+    page = importlib.import_module("settings_page").page()
+    for path in (ROOT / "config").rglob("*.yaml"):
+        for key in yaml.safe_load(path.read_text()):
+            assert f"`{key}" in page, f"{path}: {key}"
+
+
 def test_setup_says_in_a_sentence_what_is_missing_and_how_to_install_it(tmp_path):
     old = tmp_path / "python-old"
     old.write_text("#!/bin/sh\ncase $1 in --version) echo Python 3.9.2;; *) exit 1;; esac\n")
