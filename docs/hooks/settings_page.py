@@ -6,7 +6,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from mmdino.config import Experiment, Study
+from mmdino.config.chosen import Chosen
 from mmdino.config.experiment import known_methods
+from mmdino.config.published import Published
 from mmdino.config.sources import sources
 
 INTRO = """# Configuration
@@ -15,18 +17,26 @@ Every key of the YAML files in `config/`, read from the models that refuse anyth
 default comes from: the paper, its released code, or us; `mmdino show-config <experiment>` prints the same for what an
 experiment resolves to.
 """
+# Keys that stand above the models: they say from which other lines of YAML the model's are put together.
+EXTENDS = """One key more: `extends: <file>`, a study beside this one (`extends: phantom.yaml`), whose keys count where this
+one says nothing. A key that is here replaces the other's whole, `methods` setting by setting; `name`, `title` and `remarks`
+are always its own."""
+VARIANTS = """One key more: `variants`, lines of `<variant>: {what it changes}`. Each is an experiment of its own, called
+`<name>-<variant>`: its keys replace the file's, its `settings` and `data` are laid over them."""
 LIMITS = {"exclusiveMinimum": "> {}", "minimum": "≥ {}", "exclusiveMaximum": "< {}", "maximum": "≤ {}"}
 
 
 def page() -> str:
     """Return the page as Markdown."""
-    parts = [INTRO, "## A study: `config/studies/<name>.yaml`", _models(Study)]
-    parts += ["## An experiment: `config/experiments/<name>.yaml`", _models(Experiment)]
+    parts = [INTRO, "## What is run, and where: `config/config.yaml`", _models(Chosen)]
+    parts += ["## A study: `config/studies/<name>.yaml`", EXTENDS, _models(Study)]
+    parts += ["## An experiment: `config/experiments/<name>.yaml`", VARIANTS, _models(Experiment)]
     parts.append("## Settings of the methods")
     parts.append("Under `methods.<method>` of a study, or `settings` of an experiment; the experiment's count.")
     for name in known_methods():
         settings = importlib.import_module(f"mmdino.methods.{name.replace('-', '_')}.settings").Settings
         parts += [f"### {name}", settings.__doc__ or "", _table(settings, settings.model_json_schema())]
+    parts += ["## The paper's figures: `config/published.yaml`", _models(Published)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,37 +1,26 @@
-"""The schemas of the tables that one step hands to the next: the middle of docs/data-contracts.md."""
+"""docs/data-contracts.md with the columns of ``mmdino.tables``: what is said between the tables is the page's own."""
 
 import re
 
 from mmdino import tables
 
-# Where each table lies, below results/<study>/.
-PLACES = {
-    "manifest": "cohorts/<cohort>/manifest.tsv",
-    "preprocessed": "cohorts/<cohort>/preprocessed.tsv",
-    "leakage": "leakage.tsv",
-    "splits": "splits.tsv",
-    "slices": "cohorts/<cohort>/slices/index.parquet",
-    "failures": "cohorts/<cohort>/slices/failures.tsv",
-    "predictions": "runs/<experiment>/seed-<n>/predictions.parquet",
-    "truth": "truth/<cohort>.parquet",
-}
-BEFORE, AFTER = "## manifest", "## Other files"
-
-
-def schemas() -> str:
-    """Return a section for each table of ``mmdino.tables``."""
-    known = [value for value in vars(tables).values() if isinstance(value, tables.Table)]
-    return "\n".join(_section(table) for table in known)
+TABLES = [value for value in vars(tables).values() if isinstance(value, tables.Table)]
+HEAD = "| column | type |\n|---|---|\n"
+COLUMNS = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
 
 
 def filled(page: str) -> str:
-    """Return docs/data-contracts.md with the tables as they are in the code."""
-    start, end = page.index(BEFORE), page.index(AFTER)
-    return f"{page[:start]}{schemas()}\n{page[end:]}"
+    """Return the page with each table's columns as they are in the code.
+
+    Raises:
+        ValueError: a table has no section of its name.
+    """
+    for table in TABLES:
+        start = page.index(f"## {table.name}:")
+        page = page[:start] + COLUMNS.sub(columns(table), page[start:], count=1)
+    return page
 
 
-def _section(table: tables.Table) -> str:
-    place = f": `{PLACES[table.name]}`" if table.name in PLACES else ""
-    rows = "\n".join(f"| {name} | {kind.__name__} |" for name, kind in table.columns.items())
-    said = f"One row is {table.row}; key: {', '.join(table.key)}."
-    return re.sub(r"\n{3,}", "\n\n", f"## {table.name}{place}\n\n{said}\n\n| column | type |\n|---|---|\n{rows}\n")
+def columns(table: tables.Table) -> str:
+    """Return a table's columns and their types as Markdown."""
+    return HEAD + "".join(f"| {name} | {kind.__name__} |\n" for name, kind in table.columns.items())

@@ -1,5 +1,6 @@
 """What the files beside the code must agree on."""
 
+import importlib
 import os
 import re
 import shutil
@@ -7,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from mmdino import tables
 
 ROOT = Path(__file__).parents[2]
+CONTRACTS = (ROOT / "docs" / "data-contracts.md").read_text()
+TABLES = [value for value in vars(tables).values() if isinstance(value, tables.Table)]
 
 
 def pins(text):
@@ -31,20 +35,27 @@ def test_the_lock_holds_what_is_asked_for():
             assert asked in lock
 
 
-def test_the_contracts_page_is_the_contracts():
-    page = (ROOT / "docs" / "data-contracts.md").read_text()
-    for table in (
-        tables.MANIFEST,
-        tables.PREPROCESSED,
-        tables.LEAKAGE,
-        tables.SPLITS,
-        tables.SLICES,
-        tables.PREDICTIONS,
-        tables.TRUTH,
-    ):
-        section = page.split(f"## {table.name}:")[1].split("\n## ")[0]
-        listed = re.findall(r"^\| (\w+) \| (\w+) \|$", section, flags=re.M)[1:]
-        assert listed == [(name, kind.__name__) for name, kind in table.columns.items()]
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_contracts_page_is_the_contracts(table):
+    section = CONTRACTS.split(f"## {table.name}:")[1].split("\n## ")[0]
+    assert f"One row is {table.row}; key: {', '.join(table.key)}." in section
+    listed = re.findall(r"^\| (\w+) \| (\w+) \|$", section, flags=re.M)[1:]
+    assert listed == [(name, kind.__name__) for name, kind in table.columns.items()]
+
+
+def test_the_site_shows_the_contracts_page_with_the_columns_of_the_code(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "hooks")
+    filled = importlib.import_module("tables_page").filled
+    assert filled(CONTRACTS) == CONTRACTS
+    assert filled(CONTRACTS.replace("| reason | str |\n", "")) == CONTRACTS
+
+
+def test_the_configuration_page_names_every_key_that_a_file_of_config_says(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "hooks")
+    page = importlib.import_module("settings_page").page()
+    for path in (ROOT / "config").rglob("*.yaml"):
+        for key in yaml.safe_load(path.read_text()):
+            assert f"`{key}" in page, f"{path}: {key}"
 
 
 def test_setup_says_in_a_sentence_what_is_missing_and_how_to_install_it(tmp_path):

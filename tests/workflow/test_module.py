@@ -39,6 +39,20 @@ def test_another_workflow_plans_our_targets(other, target):
     assert "rule train:" in done.stdout
 
 
+def test_a_misspelt_key_is_refused_before_anything_runs(other):
+    path = other / "config" / "config.yaml"
+    path.write_text(path.read_text().replace("workers: 0", "worker: 4"))
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--cores", "2"],
+        cwd=other,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "unknown key 'worker'; did you mean 'workers'?" in done.stdout + done.stderr
+
+
 def test_the_catalog_finds_what_it_asks_for():
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert usage["report"] is True

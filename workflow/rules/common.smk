@@ -7,23 +7,24 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from mmdino.config import BANK_VERSION, load_study
+from mmdino.config.chosen import chosen
 from mmdino.config.environment import keep_caches_in, require_writable, use_this_python
 from mmdino.config.quality import decided
 from mmdino.errors import UserError
 
 use_this_python()
-keep_caches_in(config["caches"])
-
-STUDY_FILE = f"config/studies/{config['study']}.yaml"
 
 try:
-    require_writable(config["results"])
+    CHOSEN = chosen(config)
+    keep_caches_in(CHOSEN.caches)
+    STUDY_FILE = f"config/studies/{CHOSEN.study}.yaml"
+    require_writable(CHOSEN.results)
     LOADED = load_study(STUDY_FILE)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 STUDY = LOADED.study
-RESULTS = f"{config['results']}/{STUDY.name}"
+RESULTS = f"{CHOSEN.results}/{STUDY.name}"
 COHORTS = list(STUDY.cohorts)
 PHANTOMS = [name for name, cohort in STUDY.cohorts.items() if cohort.phantom]
 EXPERIMENTS = list(LOADED.experiments)
@@ -159,10 +160,10 @@ def submission(name, nodes=1):
     the same study finished elsewhere stays finished.
     """
     return (
-        f"python -m mmdino submit --cluster {config['cluster']} --gpus {config['gpus']}"
-        f" {shlex.join(f'--slurm={pair}' for pair in config['slurm'])}"
-        f" {shlex.join(f'--slurm-cpu={pair}' for pair in config['slurm_cpu'])}"
-        f" --cpus {config['cpus']} --nodes {nodes} --name {name} --together {shlex.quote(f'{RESULTS}/jobs')}"
+        f"python -m mmdino submit --cluster {CHOSEN.cluster} --gpus {CHOSEN.gpus}"
+        f" {shlex.join(f'--slurm={pair}' for pair in CHOSEN.slurm)}"
+        f" {shlex.join(f'--slurm-cpu={pair}' for pair in CHOSEN.slurm_cpu)}"
+        f" --cpus {CHOSEN.cpus} --nodes {nodes} --name {name} --together {shlex.quote(f'{RESULTS}/jobs')}"
         " --jobs {params.jobs:q}"
         " --memory-gb $(({resources.mem_mb} / 1000)) --minutes {resources.runtime} --"
     )

@@ -9,7 +9,7 @@ RUN_INPUT = {
 # `submit` itself sees to jobs that were killed, hence no retries. `max_jobs` counts those in the queue for profiles/slurm.
 # `update`: Snakemake leaves outputs alone before a rule starts, since a job may have ended well after Snakemake was killed.
 SUBMIT = submission("{wildcards.experiment}-{wildcards.seed}")
-TRAIN = submission("{wildcards.experiment}-{wildcards.seed}", config["nodes"])
+TRAIN = submission("{wildcards.experiment}-{wildcards.seed}", CHOSEN.nodes)
 SEARCH = submission("{wildcards.experiment}-tune")
 
 
@@ -37,7 +37,7 @@ rule train:
         slices=options("slices"),
         settings=lambda w: LOADED.resolved(w.experiment),
     shell:
-        f"{TRAIN} train --workers {config['workers']} --processes {max(1, int(config['gpus']))}"
+        f"{TRAIN} train --workers {CHOSEN.workers} --processes {max(1, CHOSEN.gpus)}"
         ' --study "{params.study}" --experiment {wildcards.experiment} --seed {wildcards.seed}'
         ' {params.slices:q} --splits "{input.splits}" --out "$(dirname "{output.record}")" > "{log}" 2>&1'
 

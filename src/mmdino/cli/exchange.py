@@ -24,7 +24,7 @@ def export(
     import pandas as pd
 
     from mmdino.config import load_study
-    from mmdino.config.chosen import chosen_results
+    from mmdino.config.chosen import chosen_results, command
     from mmdino.exchange.export import export as write
     from mmdino.preprocess.atlas import load_atlas
     from mmdino.tables import MANIFEST, PREPROCESSED, read_table
@@ -33,7 +33,8 @@ def export(
     cohorts = (results or chosen_results(loaded.study.name)) / "cohorts"
     names = [name for name in loaded.study.cohorts if (cohorts / name / "preprocessed.tsv").exists()]
     if not names:
-        raise UserError(f"{cohorts}: no cohort has been preprocessed; run `snakemake … preprocess` first")
+        first = command(loaded.study.name, "preprocess")
+        raise UserError(f"{cohorts}: no cohort has been preprocessed; run `{first}` first")
     manifest = pd.concat([read_table(MANIFEST, cohorts / name / "manifest.tsv") for name in names])
     ready = pd.concat([read_table(PREPROCESSED, cohorts / name / "preprocessed.tsv") for name in names])
     written = write(manifest, ready, layout, load_atlas(loaded.study.preprocess.atlas), out, link)

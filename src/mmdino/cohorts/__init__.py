@@ -47,16 +47,28 @@ def recognise(tree: Tree) -> dict[str, int]:
 
 
 def build_manifest(name: str, cohort: Cohort, root: Path | str, rules: Labels | None = None) -> pd.DataFrame:
-    """Return the manifest (``tables.MANIFEST``) of the cohort that lies at ``root``.
+    """Return the manifest (``tables.MANIFEST``) of the cohort that lies at ``root``, as :func:`read_cohort` does.
 
-    A missing sequence is an empty path. A session that cannot be used stays, with the reason in ``excluded``. What is
-    wrong with single files or rows is logged as a warning.
+    What is wrong with single files or rows is logged as a warning.
+
+    Raises:
+        UserError: as for :func:`read_cohort`.
+    """
+    manifest, problems = read_cohort(name, cohort, Path(root), rules or Labels())
+    for problem in problems:
+        log.warning(problem)
+    return manifest
+
+
+def read_cohort(name: str, cohort: Cohort, root: Path, rules: Labels) -> tuple[pd.DataFrame, list[str]]:
+    """Return the manifest of the cohort that lies at ``root``, and what is wrong with single files or rows, in sentences.
+
+    A missing sequence is an empty path. A session that cannot be used stays, with the reason in ``excluded``.
 
     Raises:
         UserError: the adapter is unknown, the folder is missing, empty or another cohort's, a label table lacks its
             columns, two patients have one id (case ignored), or a label is none of ``tables.CLASSES``.
     """
-    root, rules = Path(root), rules or Labels()
     try:
         adapter = load_adapter(cohort.adapter)
     except UserError as error:
@@ -74,8 +86,6 @@ def build_manifest(name: str, cohort: Cohort, root: Path | str, rules: Labels | 
             f"{root}: holds no patient of the cohort '{name}' in the layout '{cohort.adapter}'{hint}; mend 'path' or "
             "'adapter' of the cohort in the study"
         )
-    for problem in (*tree.problems, *scan.problems):
-        log.warning(problem)
     found = pd.DataFrame(scan.rows).reindex(columns=list(COLUMNS), fill_value="").fillna("").astype(str)
     if name in rules.hidden:
         found["label_source"] = found["label_source"].where(
@@ -88,7 +98,8 @@ def build_manifest(name: str, cohort: Cohort, root: Path | str, rules: Labels | 
     found["site"] = found["site"].where(found["site"] != "", cohort.site or name)
     found["patient"] = found["patient"].where(found["patient"] != "", found["subject"])
     _check(found, root)
-    return conform(MANIFEST, found.sort_values(["subject", "session"]), root)
+    manifest = conform(MANIFEST, found.sort_values(["subject", "session"]), root)
+    return manifest, [*tree.problems, *scan.problems]
 
 
 def _check(found: pd.DataFrame, root: Path) -> None:

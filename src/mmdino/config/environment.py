@@ -30,7 +30,7 @@ def use_this_python() -> None:
     os.environ["PYTHONPATH"] = str(PACKAGE.parent)
 
 
-def keep_caches_in(folder: str) -> None:
+def keep_caches_in(folder: str | None) -> None:
     """Point the libraries' caches into ``folder``, in every job too; a home with a quota is no place for them.
 
     What the user has set already stays. nnU-Net's own folders are temporary ones of each job (``preprocess.environment``).

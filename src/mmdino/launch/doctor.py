@@ -7,17 +7,26 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import yaml
 
+from mmdino.cohorts import read_cohort
+from mmdino.config import Cohort, Labels
+from mmdino.config.chosen import Chosen
 from mmdino.config.environment import require_writable
+from mmdino.config.strict import parse
 from mmdino.config.study import LoadedStudy
 from mmdino.errors import UserError
+from mmdino.models.nnunet import require_model
+from mmdino.preprocess.atlas import load_atlas
 
+EXECUTOR = "snakemake_executor_plugin_slurm"
 SECONDS = 15  # for one answer of SLURM's; a controller that is down would let one wait for minutes
 FREE_GB = 20  # below that a study's checkpoints and derivatives hardly fit
 CARRIED = {
@@ -29,6 +38,9 @@ CARRIED = {
 }
 AT_HOME = ("atlas", "segmenter", "model")  # paths that may begin with ~
 FETCHED = ("backbone", "weights")  # by timm, where they are no paths
+UNSEGMENTED = (
+    "no segmenter is named: patients without a segmentation will fail; name one in preprocess.segmenter, or none"
+)
 ENDINGS = (".pth", ".pt", ".safetensors")  # of files of weights
 
 
@@ -45,7 +57,7 @@ def examine(loaded: LoadedStudy, results: Path, cluster: str, profile: Path) -> 
     """Look at everything; ``cluster`` is slurm where the study shall run through ``profile``."""
     found = [*_machine(), *_torch(), *_disks(results), *_study(loaded)]
     if cluster == "slurm":
-        return [*found, *_slurm(), *_profile(profile)]
+        return [*found, *_slurm(), *_executor(profile), *_profile(profile)]
     return [*found, Finding("ok", "jobs", "run on this machine (profiles/local); --cluster slurm looks at a cluster")]
 
 
@@ -97,17 +109,43 @@ def _disks(results: Path) -> Iterator[Finding]:
 
 
 def _study(loaded: LoadedStudy) -> Iterator[Finding]:
-    """Look for what the study names by path: cohorts, atlas, segmenter, weights."""
+    """Look for what the study names by path, and into it: cohorts, atlas, segmenter, weights."""
     study = loaded.study
-    named = [("cohort " + name, cohort.path) for name, cohort in study.cohorts.items() if cohort.path]
-    named += [("atlas", study.preprocess.atlas), ("segmenter", study.preprocess.segmenter)]
-    for what, name in named:
-        yield _path(what, name, loaded.path)
+    for name, cohort in study.cohorts.items():
+        if cohort.path:
+            yield _path("cohort " + name, cohort.path, loaded.path, partial(_patients, name, cohort, study.labels))
+    yield _path("atlas", study.preprocess.atlas, loaded.path, _atlas)
+    if "segmenter" not in study.preprocess.model_fields_set and any(cohort.path for cohort in study.cohorts.values()):
+        yield Finding("note", "segmenter", UNSEGMENTED)
+    else:
+        yield _path("segmenter", study.preprocess.segmenter, loaded.path, _trained)
     for (what, name), experiments in sorted(_networks(loaded).items()):
-        found = _path(what, name, loaded.path)
+        found = _path(what, name, loaded.path, _trained if what == "model" else str)
         if found.level == "STOP" and not set(experiments) & set(loaded.default):
             found = Finding("note", what, f"{found.said}, for {', '.join(experiments)} (on request)")
         yield found
+
+
+def _patients(name: str, cohort: Cohort, rules: Labels, path: str) -> str:
+    """Return how many patients of a cohort can be used, by names and tables; no scan is opened."""
+    manifest, _ = read_cohort(name, cohort, Path(path), rules)
+    usable = manifest[manifest["excluded"] == ""]
+    if usable.empty:
+        raise UserError(
+            f"{path}: none of its {len(manifest)} sessions can be used ({manifest['excluded'].iloc[0]}); "
+            f"`mmdino cohorts check {path}` says more"
+        )
+    return f"{path}: {usable['subject'].nunique()} patients"
+
+
+def _atlas(path: str) -> str:
+    load_atlas(path)
+    return path
+
+
+def _trained(folder: str) -> str:
+    require_model(Path(folder))
+    return folder
 
 
 def _networks(loaded: LoadedStudy) -> dict[tuple[str, str], list[str]]:
@@ -121,12 +159,18 @@ def _networks(loaded: LoadedStudy) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def _path(what: str, name: str, study: Path) -> Finding:
-    """Say whether what a study names is carried by the project, there, or fetched when it is needed."""
+def _path(what: str, name: str, study: Path, look: Callable[[str], str] = str) -> Finding:
+    """Say whether what a study names is carried by the project, there, or fetched when it is needed.
+
+    Into what is there ``look`` looks: it returns what to say of it, and raises a :class:`UserError` where it is of no use.
+    """
     if name in CARRIED.get(what, ()):
         return Finding("ok", what, f"{name} (carried by the project)")
     if (Path(name).expanduser() if what in AT_HOME else Path(name)).exists():
-        return Finding("ok", what, name)
+        try:
+            return Finding("ok", what, look(name))
+        except UserError as error:
+            return Finding("STOP", what, str(error))
     if what in FETCHED and "/" not in name and not name.endswith(ENDINGS):
         return Finding(
             "note", what, f"{name} is fetched by timm; on nodes without network fetch it here first, or give a path"
@@ -170,6 +214,15 @@ def _slurm() -> Iterator[Finding]:
         yield Finding("ok", "account", details)
 
 
+def _executor(folder: Path) -> Iterator[Finding]:
+    """Look for Snakemake's executor for SLURM, which `make setup` and `make demo` leave out (envs/slurm.lock)."""
+    profile = folder / "config.yaml"
+    if profile.exists() and _read(profile).get("executor") == "slurm" and find_spec(EXECUTOR) is None:
+        yield Finding(
+            "STOP", "executor", f"{profile}: Snakemake's executor for SLURM is missing; run `make setup-slurm`"
+        )
+
+
 def _profile(folder: Path) -> Iterator[Finding]:
     """Look whether the profile is filled in, and with what this cluster knows."""
     profile, jobs = (folder / name for name in ("config.yaml", "jobs.yaml"))
@@ -182,6 +235,11 @@ def _profile(folder: Path) -> Iterator[Finding]:
             yield Finding("STOP", "profile", f"{path}: put your account and partition in the place of CHANGE_ME")
             return
     ours = _read(jobs)
+    try:
+        parse(Chosen, {"study": "any", **ours}, jobs)
+    except UserError as error:
+        yield Finding("STOP", "profile", str(error))
+        return
     options = [*_read(profile).get("default-resources", []), *ours.get("slurm", []), *ours.get("slurm_cpu", [])]
     named = _named([str(option) for option in options])
     mine = (

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from mmdino.config.chosen import command
 from mmdino.config.study import LoadedStudy
 from mmdino.errors import UserError
 from mmdino.launch import queue, words
@@ -211,9 +212,7 @@ def show(loaded: LoadedStudy, results: Path, watch: bool) -> None:
     from rich.live import Live
 
     if not results.is_dir():
-        raise UserError(
-            f"{results}: there is no such folder; start the study first (`snakemake --profile profiles/local`)"
-        )
+        raise UserError(f"{results}: there is no such folder; start the study first (`{command(loaded.study.name)}`)")
     console = Console()
     if not console.is_terminal:
         console = Console(width=240)

@@ -12,6 +12,7 @@ from mmdino.errors import UserError
 from mmdino.files import read_json
 from mmdino.tables import SEQUENCES
 
+FILES = ("dataset.json", "plans.json", "fold_*/checkpoint_final.pth")  # of a trained model
 CARRIED = Path(__file__).parents[1] / "assets" / "segmenter"
 ALIASES = {"t1n": "t1", "t1w": "t1", "t1ce": "t1c", "t1gd": "t1c", "t2w": "t2", "t2f": "flair", "fl": "flair"}
 
@@ -19,6 +20,17 @@ ALIASES = {"t1n": "t1", "t1w": "t1", "t1ce": "t1c", "t1gd": "t1c", "t2w": "t2", 
 def model_folder(model: str) -> Path:
     """Return the folder of a model named in the configuration: ``phantom`` is the one we carry."""
     return CARRIED if model == "phantom" else Path(model).expanduser()
+
+
+def require_model(folder: Path) -> None:
+    """Check that the files of a trained model lie in a folder, without reading them.
+
+    Raises:
+        UserError: naming the first that is missing.
+    """
+    for name in FILES:
+        if not any(folder.glob(name)):
+            raise UserError(f"{folder}: holds no {name}; give a trained nnU-Net v2 model folder")
 
 
 class NNUNet:
@@ -38,9 +50,10 @@ class NNUNet:
     def __init__(self, folder: Path):
         from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+        require_model(folder)
         self.folder = folder
         self.dataset: dict[str, Any] = read_json(folder / "dataset.json")
-        checkpoint = _checkpoint(folder)
+        checkpoint = _checkpoint(min(folder.glob(FILES[-1])))
         self.trainer: str = checkpoint["trainer_name"]
         with quiet():
             self.plans = PlansManager(read_json(folder / "plans.json"))
@@ -65,24 +78,21 @@ class NNUNet:
         return named
 
 
-def _checkpoint(folder: Path) -> dict[str, Any]:
+def _checkpoint(path: Path) -> dict[str, Any]:
     """Load the weights without running any code from the file, which nnU-Net's own loader would."""
     import torch
 
-    found = sorted(folder.glob("fold_*/checkpoint_final.pth"))
-    if not found:
-        raise UserError(f"{folder}: holds no fold_*/checkpoint_final.pth; give a trained nnU-Net v2 model folder")
     try:
         with torch.serialization.safe_globals(_harmless()):
-            checkpoint = torch.load(found[0], map_location="cpu", weights_only=True)
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise UserError(
-            f"{found[0]}: holds more than tensors and numbers ({type(error).__name__}), and might run code; if you "
+            f"{path}: holds more than tensors and numbers ({type(error).__name__}), and might run code; if you "
             "trust it, reduce it with `mmdino.preprocess.train_segmenter.reduce_checkpoint`"
         ) from None
     missing = {"network_weights", "init_args", "trainer_name"} - set(checkpoint)
     if missing:
-        raise UserError(f"{found[0]}: lacks {', '.join(sorted(missing))}; is it an nnU-Net v2 checkpoint?")
+        raise UserError(f"{path}: lacks {', '.join(sorted(missing))}; is it an nnU-Net v2 checkpoint?")
     return checkpoint
 
 

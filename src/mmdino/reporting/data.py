@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmdino.config.chosen import command
 from mmdino.config.experiment import Experiment, Group
 from mmdino.config.study import LoadedStudy
 from mmdino.errors import UserError
@@ -19,7 +20,6 @@ from mmdino.evaluation.subsets import ALL
 from mmdino.files import read_json
 from mmdino.forked import forked
 from mmdino.insight.record import Insight, read_insight
-from mmdino.reporting.sections import command
 from mmdino.reporting.text import listing
 from mmdino.tables import FAILURES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, Table, read_table
 

@@ -15,6 +15,7 @@ import yaml
 from markupsafe import Markup, escape
 
 from mmdino import __version__
+from mmdino.config.chosen import command
 from mmdino.config.experiment import Experiment
 from mmdino.config.show import show
 from mmdino.config.study import LoadedStudy
@@ -32,7 +33,7 @@ from mmdino.reporting.published import claim_table, published_table
 from mmdino.reporting.quality import flagged_table, quality_table
 from mmdino.reporting.rerun import departure_table, output_table, rerun_tables
 from mmdino.reporting.results import ablation_table, comparison_table, main_table, metric_table, readout_table
-from mmdino.reporting.sections import SECTIONS, command
+from mmdino.reporting.sections import SECTIONS
 from mmdino.reporting.statistics import NAME, Statistics, estimate, outdated, read_statistics, write_statistics
 from mmdino.reporting.study import cohort_table, cost_table, failure_table, tuning_table
 from mmdino.reporting.tables import Table

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from mmdino.config.chosen import command
 from mmdino.config.show import choices
 from mmdino.config.sources import PAPER_OR_CODE
 from mmdino.reporting.data import StudyFiles
-from mmdino.reporting.sections import SECTIONS, command
+from mmdino.reporting.sections import SECTIONS
 from mmdino.reporting.tables import Table, text
 
 # Part of the report, what Snakemake is given to make it again, and what for.

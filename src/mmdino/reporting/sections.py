@@ -5,29 +5,6 @@ As light as it is, the workflow reads it too.
 
 from dataclasses import dataclass
 
-from mmdino.config.chosen import chosen_study
-from mmdino.errors import UserError
-
-
-def command(study: str, target: str = "") -> str:
-    """Return the command by which Snakemake makes ``target`` of a study (all of it, by default).
-
-    The study is named, last, since ``--config`` takes what follows it, unless ``config/config.yaml`` chooses it anyway.
-    """
-    words = [
-        ".venv/bin/snakemake --profile profiles/local",
-        target,
-        "" if _chosen(study) else f"--config study={study}",
-    ]
-    return " ".join(word for word in words if word)
-
-
-def _chosen(study: str) -> bool:
-    try:
-        return chosen_study().stem == study
-    except UserError:  # nothing chooses one here
-        return False
-
 
 @dataclass(frozen=True)
 class Section:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from mmdino.config.chosen import command
 from mmdino.reporting.data import StudyFiles
-from mmdino.reporting.sections import command
 from mmdino.reporting.tables import Column, Table, number, text
 from mmdino.reporting.text import NONE, count, duration, listing, score
 from mmdino.tables import CLASSES, SEQUENCES

@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from mmdino.cli import app
+from mmdino.errors import UserError
 
 ROOT = Path(__file__).parents[3]
 STUDY = str(ROOT / "config" / "studies" / "mini.yaml")
@@ -105,6 +109,12 @@ def test_a_failed_job_shows_why(tmp_path):
     assert answer.returncode == 2
     assert "did you mean 'mm-dinov2'" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_what_is_not_preprocessed_yet_cannot_be_exported_and_its_command_names_the_study(tmp_path):
+    asked = ["export", "--study", STUDY, "--results", str(tmp_path), "--out", str(tmp_path / "out")]
+    with pytest.raises(UserError, match=r"run `.*snakemake .* preprocess --config study=mini` first"):
+        CliRunner().invoke(app, asked, catch_exceptions=False)
 
 
 def test_a_study_is_exported_and_taken_in_by_hand(tmp_path):

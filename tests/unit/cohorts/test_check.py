@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cohorts.trees import TREES
+from cohorts.trees import TREES, scan
 from factories import write_cohort
 from mmdino.cohorts.common.check import check_folders
 
@@ -68,6 +68,17 @@ def test_two_archives_in_one_folder_are_both_told(tmp_path):
     TREES["tcga"](tmp_path, 2, 0)
     TREES["upenn-gbm"](tmp_path, 2, 0)
     assert [told.split("adapter: ")[1].split(",")[0] for told in check_folders([tmp_path])] == ["tcga", "upenn-gbm"]
+
+
+def test_the_authors_layout_is_told_by_its_name_and_not_taken_for_bids(tmp_path):
+    for number in range(3):
+        for kind in ("t1", "t1c", "t2", "flair", "seg"):
+            scan(tmp_path / f"egd-{number}" / "preop" / f"sub-egd-{number}_ses-preop_space-sri_{kind}.nii.gz")
+    (tmp_path / "phenoData.csv").write_text("Patient,WHO2021_Int\negd-0,0\negd-1,1\negd-2,\n")
+    told = check_folders([tmp_path])[0]
+    assert told.startswith(f"{tmp_path}: the layout of MM-DINOv2's released code (adapter: mm-dinov2)")
+    assert "of them with t1 3, t1c 3, t2 3, flair 3, seg 3" in told
+    assert "labels: astrocytoma 1, glioblastoma 1, oligodendroglioma 0, none 1" in told
 
 
 def test_the_verb(tmp_path):

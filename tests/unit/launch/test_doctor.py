@@ -1,14 +1,19 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from factories import write_cohort
 from mmdino.cli import app
 from mmdino.config import load_study
 from mmdino.errors import UserError
+from mmdino.launch import doctor as launch_doctor
 from mmdino.launch.doctor import examine
+from mmdino.models.nnunet import CARRIED
+from mmdino.nifti import write_volume
 
 SINFO = """#!/bin/sh
 case "$*" in
@@ -100,6 +105,14 @@ def test_the_partition_of_jobs_without_a_gpu_is_looked_at_too(loaded, tmp_path, 
     assert "no partition 'cpus'; you may use gpu" in stops(examine(loaded, tmp_path, "slurm", folder))["profile"]
 
 
+def test_a_misspelt_key_of_the_profiles_jobs_is_said(loaded, tmp_path, bin):
+    write(bin / "sinfo", SINFO.format(answer=UP))
+    folder = profile(tmp_path)
+    (folder / "jobs.yaml").write_text(yaml.safe_dump({"slurm": ["partition=gpu"], "gpu": 1}))
+    said = stops(examine(loaded, tmp_path, "slurm", folder))["profile"]
+    assert said == f"{folder / 'jobs.yaml'}: unknown key 'gpu'; did you mean 'gpus'?"
+
+
 def test_no_slurm_stops_the_slurm_profile_alone(loaded, tmp_path, bin):
     (bin / "sinfo").unlink()
     assert "no `sinfo` on PATH" in stops(examine(loaded, tmp_path, "slurm", profile(tmp_path)))["SLURM"]
@@ -112,6 +125,70 @@ def test_paths_that_the_study_names_must_be_there(tmp_path, bin):
     assert found["atlas"].startswith(
         "data/sri24/t1_brain.nii.gz: there is no such path; mend it in config/studies/paper.yaml"
     )
+
+
+def test_empty_folders_and_a_text_file_are_no_cohorts_atlas_and_segmenter(tmp_path, bin, monkeypatch):
+    loaded = load_study("config/studies/paper.yaml")
+    monkeypatch.chdir(tmp_path)
+    for folder in [*(cohort.path for cohort in loaded.study.cohorts.values()), "data/segmenter", "data/sri24"]:
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "data/sri24/t1_brain.nii.gz").write_text("hello")
+    found = stops(examine(loaded, tmp_path, "local", tmp_path))
+    assert set(found) == {"atlas", "segmenter", *(f"cohort {name}" for name in loaded.study.cohorts)}
+    assert found["cohort egd"].startswith("data/egd: holds no patient of the cohort 'egd' in the layout 'egd'")
+    assert "t1_brain.nii.gz: is not a readable NIfTI file" in found["atlas"]
+    assert found["segmenter"] == "data/segmenter: holds no dataset.json; give a trained nnU-Net v2 model folder"
+
+
+def on_disk(tmp_path, preprocess):
+    """Return a study of three patients in a folder, with these settings of preprocessing."""
+    shutil.copytree("config", tmp_path / "config")
+    write_cohort(tmp_path / "data" / "ours", 3)
+    ours = {"ours": {"stage": "native", "path": str(tmp_path / "data" / "ours")}}
+    study = {"name": "ours", "title": "Ours", "cohorts": ours, "experiments": ["radiomics"], "preprocess": preprocess}
+    path = tmp_path / "config" / "studies" / "ours.yaml"
+    path.write_text(yaml.safe_dump(study))
+    return load_study(path)
+
+
+def test_what_is_there_and_of_use_is_told_with_its_patients(tmp_path, bin):
+    brain = np.zeros((12, 12, 12), np.uint8)
+    brain[1:-1, 1:-1, 1:-1] = 1  # voxels of 1 ml
+    write_volume(brain, np.diag([10.0, 10.0, 10.0, 1.0]), tmp_path / "atlas.nii.gz")
+    loaded = on_disk(tmp_path, {"atlas": str(tmp_path / "atlas.nii.gz"), "segmenter": str(CARRIED)})
+    found = examine(loaded, tmp_path, "local", tmp_path)
+    assert stops(found) == {}
+    said = {finding.what: finding.said for finding in found}
+    assert said["cohort ours"] == f"{tmp_path / 'data' / 'ours'}: 3 patients"
+    assert said["atlas"] == str(tmp_path / "atlas.nii.gz")
+    assert said["segmenter"] == str(CARRIED)
+
+
+def test_a_cohort_of_which_nobody_can_be_used_is_said(tmp_path, bin):
+    loaded = on_disk(tmp_path, {"segmenter": "none"})
+    for scan in (tmp_path / "data" / "ours").rglob("*.nii.gz"):
+        scan.unlink()
+    said = stops(examine(loaded, tmp_path, "local", tmp_path))["cohort ours"]
+    assert "none of its 3 sessions can be used" in said
+    assert "p000: holds no sequence" in said
+
+
+def test_a_study_of_people_without_a_segmenter_is_told_what_becomes_of_the_unsegmented(tmp_path, bin):
+    found = examine(on_disk(tmp_path, {}), tmp_path, "local", tmp_path)
+    [finding] = [finding for finding in found if finding.what == "segmenter"]
+    assert finding.level == "note"
+    assert "no segmenter is named: patients without a segmentation will fail" in finding.said
+
+
+def test_snakemakes_executor_for_slurm_must_be_installed(loaded, tmp_path, bin, monkeypatch):
+    write(bin / "sinfo", SINFO.format(answer=UP))
+    folder = profile(tmp_path)
+    with open(folder / "config.yaml", "a") as opened:
+        opened.write("executor: slurm\n")
+    for there in (None, "a plugin"):
+        monkeypatch.setattr(launch_doctor, "find_spec", lambda name, there=there: there)
+        found = stops(examine(loaded, tmp_path, "slurm", folder))
+        assert ("run `make setup-slurm`" in found.get("executor", "")) == (there is None)
 
 
 def study_of(tmp_path, methods, experiments=("mm-dinov2",), on_request=(), **more):

@@ -161,5 +161,5 @@ def test_runs_on_request_are_shown_once_they_have_begun(loaded, results, asked):
 
 
 def test_no_results_is_said(loaded, results):
-    with pytest.raises(UserError, match="there is no such folder; start the study first"):
+    with pytest.raises(UserError, match=r"start the study first \(`.*snakemake .* --config study=mini`\)"):
         status.show(loaded, results, watch=False)

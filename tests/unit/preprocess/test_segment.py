@@ -1,5 +1,6 @@
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -93,6 +94,14 @@ def copy_with(folder, checkpoint=None, dataset=None):
     return folder
 
 
+@pytest.mark.parametrize("missing", ["dataset.json", "plans.json", "fold_0/checkpoint_final.pth"])
+def test_a_folder_that_is_no_trained_model_is_told_so(tmp_path, missing):
+    (copy_with(tmp_path / "model") / missing).unlink()
+    said = f"holds no {missing.replace('_0', '_*')}; give a trained nnU-Net v2 model folder"
+    with pytest.raises(UserError, match=re.escape(said)):
+        Model(tmp_path / "model")
+
+
 class Attack:
     def __reduce__(self):
         return (pytest.fail, ("the checkpoint ran code",))
@@ -115,7 +124,7 @@ def test_a_checkpoint_as_nnunet_writes_it_is_taken(tmp_path):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"dataset\.json: there is no such file"):
+    with pytest.raises(UserError, match=r"holds no dataset\.json"):
         Model(tmp_path)
     folder = copy_with(tmp_path / "model")
     (folder / "fold_0" / "checkpoint_final.pth").unlink()

@@ -12,13 +12,14 @@ import pytest
 
 from htmltree import by_id, parse, words
 from mmdino.config import load_study
+from mmdino.config.chosen import command
 from mmdino.insight.record import Insight, write_insight
 from mmdino.reporting import drawing, report
 from mmdino.reporting.captions import CAPTIONS
 from mmdino.reporting.data import gather
 from mmdino.reporting.report import build_report, folder_of_report, write_page
 from mmdino.reporting.rerun import departure_table
-from mmdino.reporting.sections import SECTIONS, command, section_of
+from mmdino.reporting.sections import SECTIONS, section_of
 from mmdino.reporting.statistics import read_statistics
 from mmdino.reporting.study import cost_table
 from results_factory import ARMS, MadeArm, predictions, write_study, written
@@ -322,12 +323,3 @@ def test_a_broken_oracle_is_said_and_left_out(tmp_path):
 def test_reporting_needs_no_torch():
     code = "import sys, mmdino.reporting.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_a_command_names_a_study_that_the_configuration_does_not_choose(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert command("hard", "ablations").endswith(" ablations --config study=hard")
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config/config.yaml").write_text("study: easy\n")
-    assert command("hard").endswith("profiles/local --config study=hard")
-    assert command("easy", "ablations").endswith("profiles/local ablations")

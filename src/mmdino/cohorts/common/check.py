@@ -12,7 +12,12 @@ from mmdino.errors import UserError
 from mmdino.nifti import BadVolume, require_whole
 from mmdino.tables import CLASSES, PERSON, SEQUENCES
 
-WITHOUT_LAYOUT = ("bids", "folder")  # tried where no published layout fits, in this order
+# Tried where no published layout fits, in this order: the authors' files are called sub-… as those of BIDS are.
+WITHOUT_LAYOUT = {
+    "mm-dinov2": "the layout of MM-DINOv2's released code",
+    "bids": "a BIDS data set",
+    "folder": "the plain layout",
+}
 MOST = 8  # problems of one kind that are listed
 
 
@@ -48,7 +53,7 @@ def _check(path: Path) -> list[str]:
 def _cohort(name: str, tree: Tree) -> str:
     adapter = load_adapter(name)
     layout = getattr(adapter, "LAYOUT", None)
-    title = f"{tree.root}: {layout.title if layout else 'the plain layout'} (adapter: {name}"
+    title = f"{tree.root}: {layout.title if layout else WITHOUT_LAYOUT[name]} (adapter: {name}"
     title += f", stage: {layout.stage})" if layout else ")"
     try:
         scan = _scan(name, tree)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from mmdino.config.chosen import command
 from mmdino.errors import UserError
 from mmdino.files import read_json, write_json
 from mmdino.nifti import Volume, on_one_grid, read_labels, read_volume
@@ -38,8 +39,9 @@ def look_again(cohort: Path, derivatives: Path, atlas: Atlas, subjects: list[str
     """
     shards = sorted((cohort / "preprocessed").glob("shard-*.tsv"))
     if not shards:
-        target = f"snakemake --profile profiles/local {cohort / 'preprocessed.tsv'}"
-        raise UserError(f"{cohort}: nothing is preprocessed there yet; run `{target}`")
+        study = cohort.parents[1].name  # results/<study>/cohorts/<cohort>
+        again = command(study, str(cohort / "preprocessed.tsv"))
+        raise UserError(f"{cohort}: nothing is preprocessed there yet; run `{again}`")
     raw = read_table(MANIFEST, cohort / "manifest.tsv").set_index(["subject", "session"])
     for shard in shards:
         table = read_table(PREPROCESSED, shard)

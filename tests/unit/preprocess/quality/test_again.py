@@ -12,6 +12,7 @@ from factories import write_cohort
 from mmdino.cli import app
 from mmdino.cohorts import build_manifest
 from mmdino.config import Cohort, Preprocess
+from mmdino.errors import UserError
 from mmdino.nifti import read_volume, write_volume
 from mmdino.preprocess.shard import run_shard
 from mmdino.tables import MANIFEST, PREPROCESSED, read_table, write_table
@@ -90,3 +91,11 @@ def test_only_whom_is_asked_for(study):
     assert np.isfinite(
         read_table(PREPROCESSED, study / "results" / "cohorts" / "c" / "preprocessed.tsv")["in_view"]
     ).all()
+
+
+def test_what_is_not_preprocessed_yet_is_told_with_the_command_of_its_study(study):
+    line = ["qc", "--study", str(study / "s.yaml"), "--results", str(study / "other" / "s")]
+    with pytest.raises(UserError) as refused:
+        CliRunner().invoke(app, line, catch_exceptions=False)
+    target = study / "other" / "s" / "cohorts" / "c" / "preprocessed.tsv"
+    assert f"snakemake --profile profiles/local {target} --config study=s`" in str(refused.value)
