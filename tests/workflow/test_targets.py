@@ -157,6 +157,36 @@ def test_banks_of_an_older_version_are_built_anew(clone, edited):
     assert planned(clone)["slices"] == 4
 
 
+@pytest.fixture
+def copied(clone, tmp_path):
+    """A copy of the clone in which a test may run something."""
+    return Path(shutil.copytree(clone, tmp_path / "copy", symlinks=True))
+
+
+def in_shards(clone, number):
+    study = clone / "config/studies/mini.yaml"
+    study.write_text(re.sub("^seeds:", f"shards: {number}\nseeds:", study.read_text(), flags=re.M))
+
+
+def test_another_number_of_shards_makes_all_of_them_again(copied):
+    table = "results/mini/cohorts/mini-egd/preprocessed.tsv"
+    in_shards(copied, 3)
+    assert planned(copied)["preprocess_shard"] == 4 * 3
+    assert snakemake(copied, table)[0] == 0
+    assert planned(copied, table) == {}
+    in_shards(copied, 2)
+    assert planned(copied, table) == {"preprocess_shard": 2, "gather": 1}
+
+
+def test_shards_from_before_their_number_was_said_stay_while_they_are_as_many(copied):
+    records = [path for path in (copied / ".snakemake/metadata").rglob("*") if path.is_file()]
+    for record in records:
+        record.write_text(record.read_text().replace(" in 1 shards", ""))
+    assert planned(copied) == {}
+    in_shards(copied, 2)
+    assert planned(copied)["preprocess_shard"] == 4 * 2
+
+
 def test_a_changed_title_reruns_no_training(clone, edited):
     edited("config/experiments/starter-frozen.yaml", lambda text: text.replace("title: Starter", "title: The starter"))
     assert planned(clone) == READ

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import IOFile
 
 from mmdino.config import BANK_VERSION, load_study
 from mmdino.config.environment import keep_caches_in, require_writable, use_this_python
@@ -59,6 +60,18 @@ def as_text(model):
 def of_bank(settings):
     """The same for a bank: one of an older version is built anew. (Of the first nothing is said, and none is.)"""
     return as_text(settings) + (f" version {BANK_VERSION}" if BANK_VERSION > 1 else "")
+
+
+def in_shards(wildcards):
+    """The same for one of a cohort's shards: of another number of shards, all are made again.
+
+    Tables from before the number was said keep their params while they are as many: a finished study stays finished.
+    """
+    settings = as_text(STUDY.preprocess)
+    folder = Path(f"{RESULTS}/cohorts/{wildcards.cohort}/preprocessed")
+    made_with = workflow.persistence.params(IOFile(f"{folder}/shard-{wildcards.shard}.tsv")) or []
+    as_many = len(list(folder.glob("shard-*.tsv"))) == STUDY.shards
+    return settings if as_many and repr(settings) in made_with else f"{settings} in {STUDY.shards} shards"
 
 
 def runs_of(experiments, file):
