@@ -153,7 +153,7 @@ def test_an_experiment_with_the_leak_kept_has_splits_of_its_own_and_reruns_nothi
 
 
 def test_banks_of_an_older_version_are_built_anew(clone, edited):
-    edited("src/mmdino/config/preparation.py", lambda text: text.replace("BANK_VERSION = 1 ", "BANK_VERSION = 2 "))
+    edited("src/mmdino/config/preparation.py", lambda text: text.replace("ClassVar[int] = 1 ", "ClassVar[int] = 2 "))
     assert planned(clone)["slices"] == 4
 
 
