@@ -96,6 +96,18 @@ def _is_full(folder: Path) -> bool:
     return folder.exists() and shutil.disk_usage(folder).free < 4096
 
 
+def remove(path: Path | str) -> None:
+    """Delete a file, if it is there.
+
+    Raises:
+        UserError: its folder cannot be written.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise _explain(error, Path(path)) from error
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` atomically."""
     with atomic(path) as temporary:

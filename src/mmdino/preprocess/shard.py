@@ -11,7 +11,7 @@ from tqdm import tqdm
 from mmdino import __version__
 from mmdino.config import Cohort, Preprocess
 from mmdino.errors import UserError
-from mmdino.files import content_key, read_json, write_json
+from mmdino.files import content_key, read_json, remove, write_json
 from mmdino.models.nnunet import model_folder
 from mmdino.preprocess.atlas import Atlas, load_atlas
 from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
@@ -81,6 +81,7 @@ def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives:
         known = _record(names, row["subject"], key)
         if known is not None:
             return base | known
+        remove(names.path("record"))  # else it would vouch for files that are half overwritten, once its key fits again
         result = _chain(stage)(row, names, atlas, settings)
         made = (
             result.row

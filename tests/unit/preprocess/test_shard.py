@@ -13,7 +13,7 @@ import pytest
 
 from mmdino.config import Cohort, Preprocess
 from mmdino.errors import UserError
-from mmdino.nifti import read_labels, write_volume
+from mmdino.nifti import Volume, read_labels, write_volume
 from mmdino.preprocess import patient
 from mmdino.preprocess.shard import run_shard
 from mmdino.tables import MANIFEST, SEQUENCES
@@ -234,6 +234,29 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_start_goes_on(tmp_path, monk
     seen = count_calls(monkeypatch)
     assert list(run(rows, tmp_path).status) == ["done"] * 3
     assert seen == ["c"]
+
+
+def test_files_that_an_interrupted_change_of_settings_left_are_not_taken_for_those_of_before(tmp_path, monkeypatch):
+    given, row = make_patient(tmp_path, "a"), make_patient(tmp_path, "b", seg=False)
+    before = read_labels(given["seg"])
+    after = Volume(before.array[::-1].copy(), before.affine)
+
+    def run_with(labels, seed):
+        monkeypatch.setattr(patient, "segment", lambda *_: labels)
+        return run([row], tmp_path, segmenter="phantom", seed=seed)
+
+    run_with(before, seed=0)
+    with monkeypatch.context() as killed:
+        killed.setattr(patient, "measure", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_with(after, seed=1)
+    table = run_with(before, seed=0)
+    assert table.status.tolist() == ["done"]
+    np.testing.assert_array_equal(read_labels(table.seg[0]).array, before.array)
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
 
 
 def test_a_failed_patient_is_tried_again(tmp_path):
