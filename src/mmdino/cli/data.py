@@ -63,7 +63,8 @@ def preprocess(
     loaded = load_study(study, check=False)
     rows = read_table(MANIFEST, manifest)
     mine = [bucket(subject, loaded.study.shards) == shard for subject in rows["subject"]]
-    done = run_shard(cohort, loaded.cohort(cohort), loaded.study.preprocess, rows[mine], derivatives)
+    settings = loaded.study.preprocess
+    done = run_shard(cohort, loaded.cohort(cohort), settings, rows[mine], derivatives, everybody=rows)
     write_table(PREPROCESSED, done, out)
 
 

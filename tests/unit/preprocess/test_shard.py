@@ -305,8 +305,24 @@ def test_people_are_not_segmented_by_the_phantoms_model_unasked(tmp_path, monkey
 
 def test_two_ids_with_one_bids_name_are_told(tmp_path):
     table = run([make_patient(tmp_path, "P-1"), make_patient(tmp_path, "P1")], tmp_path)
-    assert list(table.status) == ["done", "failed"]
-    assert "P1 and P-1 have the same BIDS name" in table.reason[1]
+    assert list(table.status) == ["failed", "failed"]
+    assert all("P-1 and P1 have the same BIDS name" in reason for reason in table.reason)
+
+
+@pytest.mark.parametrize("mine", [0, 1])
+def test_two_ids_with_one_bids_name_are_told_in_whichever_shards_they_are(mine, tmp_path):
+    rows = [make_patient(tmp_path, subject) for subject in ("1-12", "11-2", "3")]
+
+    def shard(everybody):
+        return run_shard(
+            "c", COHORT, Preprocess(), everybody.iloc[[mine, 2]], tmp_path / "derivatives", False, everybody
+        )
+
+    table = shard(pd.DataFrame(rows))
+    assert list(table.status) == ["failed", "done"]
+    assert "1-12 and 11-2 have the same BIDS name sub-112" in table.reason.iloc[0]
+    rows[1 - mine]["excluded"] = "post-operative"  # of whom nothing is written
+    assert list(shard(pd.DataFrame(rows)).status) == ["done", "done"]
 
 
 def test_an_id_of_which_bids_can_make_no_name_is_told_and_the_rest_goes_on(tmp_path):
