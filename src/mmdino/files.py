@@ -108,6 +108,20 @@ def remove(path: Path | str) -> None:
         raise _explain(error, Path(path)) from error
 
 
+def remove_below(folder: Path, path: Path) -> None:
+    """Delete a file somewhere below ``folder``, if it is there, and the folders between that are empty then.
+
+    Raises:
+        UserError: its folder cannot be written.
+    """
+    remove(path)
+    for parent in path.parents:
+        if parent == folder or (parent.exists() and any(parent.iterdir())):
+            break
+        if parent.exists():
+            parent.rmdir()
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` atomically."""
     with atomic(path) as temporary:
