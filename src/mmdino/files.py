@@ -96,6 +96,32 @@ def _is_full(folder: Path) -> bool:
     return folder.exists() and shutil.disk_usage(folder).free < 4096
 
 
+def remove(path: Path | str) -> None:
+    """Delete a file, if it is there.
+
+    Raises:
+        UserError: its folder cannot be written.
+    """
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise _explain(error, Path(path)) from error
+
+
+def remove_below(folder: Path, path: Path) -> None:
+    """Delete a file somewhere below ``folder``, if it is there, and the folders between that are empty then.
+
+    Raises:
+        UserError: its folder cannot be written.
+    """
+    remove(path)
+    for parent in path.parents:
+        if parent == folder or (parent.exists() and any(parent.iterdir())):
+            break
+        if parent.exists():
+            parent.rmdir()
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` atomically."""
     with atomic(path) as temporary:

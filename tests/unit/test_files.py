@@ -37,6 +37,17 @@ def test_a_full_disk_in_a_librarys_own_words_is_the_same_sentence(tmp_path, monk
         raise UserError("mine")
 
 
+def test_what_cannot_be_deleted_is_one_sentence(tmp_path, monkeypatch):
+    files.remove(tmp_path / "nothing")
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(files.Path, "unlink", refused)
+    with pytest.raises(UserError, match=r"record\.json: cannot be written \(Permission denied\); give yourself"):
+        files.remove(tmp_path / "record.json")
+
+
 def test_hashes_are_the_same_everywhere():
     assert files.stable_hash("patient", 1) == files.stable_hash("patient", "1") == 5564881261625270032
     assert {files.bucket(f"p{n}", 4) for n in range(64)} == {0, 1, 2, 3}

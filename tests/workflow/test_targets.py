@@ -153,8 +153,30 @@ def test_an_experiment_with_the_leak_kept_has_splits_of_its_own_and_reruns_nothi
 
 
 def test_banks_of_an_older_version_are_built_anew(clone, edited):
-    edited("src/mmdino/config/preparation.py", lambda text: text.replace("BANK_VERSION = 1 ", "BANK_VERSION = 2 "))
+    edited("src/mmdino/config/preparation.py", lambda text: text.replace("ClassVar[int] = 1 ", "ClassVar[int] = 2 "))
     assert planned(clone)["slices"] == 4
+
+
+@pytest.fixture
+def copied(clone, tmp_path):
+    """A copy of the clone in which a test may run something."""
+    return Path(shutil.copytree(clone, tmp_path / "copy", symlinks=True))
+
+
+def in_shards(clone, number):
+    study = clone / "config/studies/mini.yaml"
+    study.write_text(re.sub("^seeds:", f"shards: {number}\nseeds:", study.read_text(), flags=re.M))
+
+
+def test_another_number_of_shards_loses_nobody_and_says_how_to_go_on(copied):
+    table = "results/mini/cohorts/mini-egd/preprocessed.tsv"
+    in_shards(copied, 2)
+    assert planned(copied, table) == {"preprocess_shard": 1, "gather": 1}
+    code, said = snakemake(copied, table)
+    assert code != 0
+    assert "--forcerun preprocess_shard" in said
+    assert snakemake(copied, table, "--forcerun", "preprocess_shard")[0] == 0
+    assert planned(copied, table) == {}
 
 
 def test_a_changed_title_reruns_no_training(clone, edited):

@@ -63,6 +63,7 @@ rule preprocess_shard:
         ' --shard {wildcards.shard} --derivatives "{params.derivatives}" --out "{output}" > "{log}" 2>&1'
 
 
+# The manifest is no input: it is the shards' already, and one input more would run every finished study again.
 rule gather:
     input:
         expand(
@@ -83,5 +84,5 @@ rule gather:
         settings=as_text(STUDY.qc),
         decisions=lambda w: decided(STUDY.qc.decisions, w.cohort, COHORTS),
     shell:
-        'python -m mmdino gather --study "{params.study}" --cohort {wildcards.cohort} {input:q} --out "{output}"'
-        ' > "{log}" 2>&1'
+        'python -m mmdino gather --study "{params.study}" --cohort {wildcards.cohort} {input:q}'
+        f' --manifest "{RESULTS}/cohorts/{{wildcards.cohort}}/manifest.tsv" --out "{{output}}" > "{{log}}" 2>&1'

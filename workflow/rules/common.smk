@@ -6,7 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from mmdino.config import BANK_VERSION, load_study
+from mmdino.config import load_study
 from mmdino.config.chosen import chosen
 from mmdino.config.environment import keep_caches_in, require_writable, use_this_python
 from mmdino.config.quality import decided
@@ -59,7 +59,7 @@ def as_text(model):
 
 def of_bank(settings):
     """The same for a bank: one of an older version is built anew. (Of the first nothing is said, and none is.)"""
-    return as_text(settings) + (f" version {BANK_VERSION}" if BANK_VERSION > 1 else "")
+    return as_text(settings) + (f" version {settings.version}" if settings.version > 1 else "")
 
 
 def runs_of(experiments, file):

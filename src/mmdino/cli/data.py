@@ -63,7 +63,8 @@ def preprocess(
     loaded = load_study(study, check=False)
     rows = read_table(MANIFEST, manifest)
     mine = [bucket(subject, loaded.study.shards) == shard for subject in rows["subject"]]
-    done = run_shard(cohort, loaded.cohort(cohort), loaded.study.preprocess, rows[mine], derivatives)
+    settings = loaded.study.preprocess
+    done = run_shard(cohort, loaded.cohort(cohort), settings, rows[mine], derivatives, everybody=rows)
     write_table(PREPROCESSED, done, out)
 
 
@@ -72,14 +73,16 @@ def gather(
     study: StudyFile,
     cohort: CohortName,
     shards: Annotated[list[Path], typer.Argument(help="Tables of preprocessed shards.")],
+    manifest: Annotated[Path, typer.Option("--manifest", help="The cohort's manifest.tsv.")],
     out: Out,
 ) -> None:
     """Join a cohort's shards and judge their quality: flags, and who is left out."""
     from mmdino.config import load_study
     from mmdino.preprocess.quality.judge import gather_cohort
-    from mmdino.tables import PREPROCESSED, write_table
+    from mmdino.tables import MANIFEST, PREPROCESSED, read_table, write_table
 
-    write_table(PREPROCESSED, gather_cohort(shards, load_study(study, check=False).study, cohort), out)
+    found = read_table(MANIFEST, manifest)
+    write_table(PREPROCESSED, gather_cohort(shards, found, load_study(study, check=False).study, cohort), out)
 
 
 @verbs.command(rich_help_panel=PANEL)

@@ -26,7 +26,7 @@ def qc(
     from mmdino.preprocess.atlas import load_atlas
     from mmdino.preprocess.quality.again import look_again
     from mmdino.preprocess.quality.judge import gather_cohort, said
-    from mmdino.tables import PREPROCESSED, read_table, write_table
+    from mmdino.tables import MANIFEST, PREPROCESSED, read_table, write_table
 
     loaded = load_study(study, check=False)
     folder = results or chosen_results(loaded.study.name)
@@ -34,9 +34,10 @@ def qc(
     for name in cohort or list(loaded.study.cohorts):
         loaded.cohort(name)
         home = folder / "cohorts" / name
-        for problem in look_again(home, folder / "derivatives" / name, atlas, subject):
+        shards = [home / "preprocessed" / f"shard-{number}.tsv" for number in range(loaded.study.shards)]
+        for problem in look_again(home, shards, folder / "derivatives" / name, atlas, subject):
             typer.echo(f"{name}: {problem}", err=True)
-        judged = gather_cohort(sorted((home / "preprocessed").glob("shard-*.tsv")), loaded.study, name)
+        judged = gather_cohort(shards, read_table(MANIFEST, home / "manifest.tsv"), loaded.study, name)
         out = home / "preprocessed.tsv"
         if not out.exists() or not read_table(PREPROCESSED, out).equals(judged):
             write_table(PREPROCESSED, judged, out)

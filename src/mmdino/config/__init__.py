@@ -14,11 +14,10 @@ from mmdino.config.experiment import (
     method_settings,
 )
 from mmdino.config.needs import Job, Needs
-from mmdino.config.preparation import BANK_VERSION, Bank, Leakage, Preprocess, Splits, Volumes
+from mmdino.config.preparation import Bank, Leakage, Preprocess, Splits, Volumes
 from mmdino.config.study import Study, load_study
 
 __all__ = [
-    "BANK_VERSION",
     "Bank",
     "Cohort",
     "Data",

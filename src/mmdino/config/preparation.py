@@ -1,6 +1,6 @@
 """What is done to patients before any training: preprocessing, the search for copies, splits, crops."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -71,11 +71,10 @@ class Splits(Strict):
     seed: int = 0
 
 
-BANK_VERSION = 1  # of the files of a bank; a bank of another one is refused, and Snakemake builds it anew
-
-
 class Bank(Strict):
     """The slice bank: the crops that training and evaluation read (method.md, Data)."""
+
+    version: ClassVar[int] = 1  # of its files; a bank of another one is refused, and Snakemake builds it anew
 
     axes: list[Literal[0, 1, 2]] = Field(default=[0, 1, 2], min_length=1, description="0 sagittal, 1 coronal, 2 axial.")
     min_tumour_voxels: int = Field(default=500, ge=1)
@@ -88,6 +87,8 @@ class Bank(Strict):
 
 class Volumes(Strict):
     """The volume bank: one stack of axial planes a patient round the tumour, for the methods that look in 3-D."""
+
+    version: ClassVar[int] = 2  # from 2 on the middle plane is the slice with the most tumour at the head's ends too
 
     size: int = Field(default=96, ge=16, description="Pixels of a plane's side.")
     spacing: float = Field(default=1.0, gt=0, description="Millimetres between the pixels of a plane.")

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mmdino.config import BANK_VERSION, Reads
+from mmdino.config import Bank, Reads, Volumes
 from mmdino.errors import UserError
 from mmdino.files import content_key, read_json
 from mmdino.tables import SLICES, read_table
@@ -158,9 +158,10 @@ def _meta(folder: Path) -> dict:
     if not (folder / "meta.json").exists():
         raise _refused(folder, "is no slice bank, or only half of one")
     meta = read_json(folder / "meta.json")
-    if meta.get("version") != BANK_VERSION:
+    kind, ours = ("volume", Volumes.version) if "planes" in meta["settings"] else ("slice", Bank.version)
+    if meta.get("version") != ours:
         raise _refused(
-            folder, f"is a slice bank of version {meta.get('version')}, and this program reads version {BANK_VERSION}"
+            folder, f"is a {kind} bank of version {meta.get('version')}, and this program reads version {ours}"
         )
     return meta
 

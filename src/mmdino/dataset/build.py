@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from rich.console import Console
 from rich.progress import track
 
-from mmdino.config import BANK_VERSION, Bank, Volumes
+from mmdino.config import Bank, Volumes
 from mmdino.dataset import slices
 from mmdino.dataset.bank import AXIAL, Slices
 from mmdino.dataset.before import STAMPS, Before, stamp
@@ -80,7 +80,12 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
         key = hashlib.blake2b(digest_size=8)
         for part in (images.digest, tumour.digest, present.digest, repr(rows).encode()):
             key.update(part)
-        meta = {"version": BANK_VERSION, "settings": settings.model_dump(), "rows": len(rows), "key": key.hexdigest()}
+        meta = {
+            "version": settings.version,
+            "settings": settings.model_dump(),
+            "rows": len(rows),
+            "key": key.hexdigest(),
+        }
         write_json(temporary / "meta.json", meta)
 
 

@@ -1,6 +1,7 @@
 """The volume round a patient's tumour: a stack of axial planes, at the same millimetres in every cohort.
 
-Pure functions on arrays. The middle plane is the slice with the most tumour, by which the 2-D methods judge a patient.
+Pure functions on arrays. The middle plane is the slice with the most tumour, by which the 2-D methods judge a patient:
+wherever it lies in the head, for methods may read no more than the middle planes.
 """
 
 import numpy as np
@@ -18,8 +19,8 @@ def cut_volume(
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], int]:
     """Return a patient's stack of planes, its tumour, and which slice its middle plane is.
 
-    Between voxels it is interpolated linearly; each sequence is scaled as one. Where the head ends, the stack is shifted
-    inwards by whole voxels; where it is larger than the head, what lies outside is 0.
+    Between voxels it is interpolated linearly; each sequence is scaled as one. At the head's sides the stack is shifted
+    inwards by whole voxels; what lies outside of the head, above, below or round a smaller one, is 0.
 
     Args:
         images: (S, X, Y, Z), left to right, back to front, feet to head.
@@ -31,13 +32,16 @@ def cut_volume(
         (S, planes, size, size) float32 in [0, 1]; (planes, size, size) uint8, 1 in the tumour; the slice.
     """
     middle = int(tumour_voxels(labels, AXIAL).argmax())
-    centre = np.array([*np.argwhere(labels[:, :, middle]).mean(axis=0), middle])
     shape = (settings.size, settings.size, settings.planes)
     step = np.array([settings.spacing, settings.spacing, settings.gap]) / voxel
-    start = _start(centre, (np.array(shape) - 1) * step, np.array(labels.shape) - 1)
+    extent = (np.array(shape) - 1) * step
+    centre = np.argwhere(labels[:, :, middle]).mean(axis=0)
+    sides = _start(centre, extent[:AXIAL], np.array(labels.shape[:AXIAL]) - 1)
+    start = np.array([*sides, middle - extent[AXIAL] / 2])
 
     def cut(volume: NDArray, order: int) -> NDArray:
-        planes = ndimage.affine_transform(volume, np.diag(step), start, shape, order=order, mode="constant")
+        # Zeros go on round the head, so that no rounding takes a plane on its first or last slice for one outside.
+        planes = ndimage.affine_transform(volume, np.diag(step), start, shape, order=order, mode="grid-constant")
         return np.moveaxis(planes, AXIAL, 0)
 
     tumour = cut((labels > 0).astype(np.uint8), 0)
@@ -45,7 +49,7 @@ def cut_volume(
 
 
 def _start(centre: NDArray, extent: NDArray, last: NDArray) -> NDArray:
-    """Return the voxel (3,) at which a box of ``extent`` voxels round ``centre`` starts, shifted inwards if it fits."""
+    """Return the voxel (2,) at which a plane of ``extent`` voxels round ``centre`` starts, shifted inwards if it fits."""
     wanted = np.ceil(centre - (extent + 1) / 2)  # as dataset/slices.py places a crop
     room = np.floor(last - extent)
     return np.where(room >= 0, np.clip(wanted, 0, np.maximum(room, 0)), np.rint((last - extent) / 2))

@@ -4,7 +4,7 @@ import gzip
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,7 @@ from mmdino.errors import UserError, nearest
 from mmdino.files import atomic, write_json
 from mmdino.nifti import is_packed, read_labels, write_volume
 from mmdino.preprocess.atlas import Atlas
-from mmdino.preprocess.bids import Names, write_dataset, write_side_files
+from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
 from mmdino.preprocess.segment import harmonise_labels
 from mmdino.tables import CLASSES, PERSON, SEQUENCES
 
@@ -29,8 +29,9 @@ def export(
 ) -> int:
     """Write every usable patient's sequences, segmentation and label below ``out/<cohort>``.
 
-    Files that are there already, with the same size and time, are not written again. In BIDS, BraTS's older labels (1, 2,
-    4) become 1, 2, 3, which its table of labels names.
+    Files that are there already, with the same size and time, are not written again. A folder with the scans of anybody
+    else is refused, and none is deleted: they may be somebody's only ones. In BIDS, BraTS's older labels (1, 2, 4) become
+    1, 2, 3, which its table of labels names.
 
     Args:
         manifest: ``tables.MANIFEST`` of one or more cohorts: labels, sites, identities.
@@ -44,15 +45,20 @@ def export(
         How many patients were written.
 
     Raises:
-        UserError: the layout is unknown, two patients would get one name, or a file is not there any more.
+        UserError: the layout is unknown, two patients would get one name, a file is not there any more, or the folder
+            holds scans that are not in this export.
     """
     if layout not in LAYOUTS:
         raise UserError(f"there is no layout '{layout}'{nearest(layout, LAYOUTS)}")
     done = preprocessed.loc[preprocessed["status"] == "done", ["cohort", "subject", "session", *KINDS, "seg_source"]]
     told = manifest.loc[manifest["excluded"] == "", ["cohort", "subject", "session", *TOLD]]
     people = told.merge(done, on=["cohort", "subject", "session"])
-    for cohort, rows in people.groupby("cohort"):
-        LAYOUTS[layout](rows, str(cohort), atlas, out / str(cohort), link)
+    for cohort in sorted(set(manifest["cohort"])):
+        rows = people[people["cohort"] == cohort]
+        if rows.empty:
+            _require_no_others(out / cohort, layout, atlas, set())
+        else:
+            LAYOUTS[layout](rows, cohort, atlas, out / cohort, link)
     log.info("%d of %d sessions are usable and were written", len(people), len(manifest))
     return len(people)
 
@@ -67,7 +73,9 @@ def _authors(people: pd.DataFrame, cohort: str, atlas: Atlas, out: Path, link: b
     def place(name: str, kind: str) -> Path:
         return out / name / "preop" / f"sub-{name}_ses-preop_space-sri_{kind}.nii.gz"
 
-    _write_scans(people, names, place, link)
+    scans = _scans(people, names, place)
+    _require_no_others(out, "mm-dinov2", atlas, scans)
+    _write_scans(scans, link)
     whole = (people[list(KINDS)] != "").all(axis=1)
     if not whole.all():
         log.warning("%s: %d patients lack a sequence, which the released code asks for", cohort, (~whole).sum())
@@ -80,8 +88,10 @@ def _bids(people: pd.DataFrame, cohort: str, atlas: Atlas, out: Path, link: bool
     """Write a BIDS-derivatives data set whose ``participants.tsv`` tells label, site, identity, age and sex."""
     named = {name: Names(out, name, "preop", atlas) for name in people["subject"]}
     _require_different([names.subject for names in named.values()], people["subject"])
+    scans = _scans(people, list(named), lambda name, kind: named[name].path(kind))
+    _require_no_others(out, "bids", atlas, scans)
     write_dataset(out, cohort, atlas)
-    _write_scans(people, list(named), lambda name, kind: named[name].path(kind), link, recode=True)
+    _write_scans(scans, link, recoded={names.path("seg") for names in named.values()})
     automatic = people.loc[people["seg"] != "", "seg_source"].str.startswith("nnunet").all()
     write_side_files(out, atlas, {kind for kind in KINDS if people[kind].ne("").any()}, bool(automatic))
     table = people[list(TOLD)].replace("", "n/a")
@@ -110,14 +120,30 @@ def _require_different(names: Iterable[str], subjects: Iterable[str]) -> None:
             )
 
 
-def _write_scans(
-    people: pd.DataFrame, names: list[str], place: Callable[[str, str], Path], link: bool, recode: bool = False
-) -> None:
-    rows = tqdm(people.to_dict("records"), desc="export", unit="patient", disable=None)
-    for row, name in zip(rows, names):
-        for kind in KINDS:
-            if row[kind]:
-                _write(Path(row[kind]), place(name, kind), link, recode and kind == "seg")
+def _scans(people: pd.DataFrame, names: list[str], place: Callable[[str, str], Path]) -> dict[Path, Path]:
+    """Return the file that each one to be written is made of."""
+    rows = zip(people.to_dict("records"), names)
+    return {place(name, kind): Path(row[kind]) for row, name in rows for kind in KINDS if row[kind]}
+
+
+def _require_no_others(out: Path, layout: str, atlas: Atlas, scans: Collection[Path]) -> None:
+    """Refuse a folder with scans, where this layout puts them, that are not among those to be written."""
+    patterns = {
+        "mm-dinov2": [f"*/preop/sub-*_ses-preop_space-sri_{kind}.nii.gz" for kind in KINDS],
+        "bids": [f"sub-*/ses-preop/anat/*_space-{atlas.space}_{ANAT[kind][1]}.nii.gz" for kind in KINDS],
+    }
+    others = sorted({path for pattern in patterns[layout] for path in out.glob(pattern)} - set(scans))
+    if others:
+        raise UserError(
+            f"{out}: holds {len(others)} scans that are not in this export, such as {others[0].relative_to(out)}: of a "
+            "patient left out since, or of somebody else's; readers would take them for an unlabelled patient's. "
+            "Delete them (of an earlier export, the whole folder), or export to another folder"
+        )
+
+
+def _write_scans(scans: Mapping[Path, Path], link: bool, recoded: Collection[Path] = ()) -> None:
+    for target, source in tqdm(scans.items(), desc="export", unit="scan", disable=None):
+        _write(source, target, link, target in recoded)
 
 
 def _write(source: Path, target: Path, link: bool, recode: bool) -> None:

@@ -1,6 +1,9 @@
 """A shard of a cohort: each patient in turn, what is done already skipped, a failure kept as a row with its reason."""
 
 import time
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from tqdm import tqdm
 from mmdino import __version__
 from mmdino.config import Cohort, Preprocess
 from mmdino.errors import UserError
-from mmdino.files import content_key, read_json, write_json
+from mmdino.files import content_key, read_json, remove, write_json
 from mmdino.models.nnunet import model_folder
 from mmdino.preprocess.atlas import Atlas, load_atlas
 from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
@@ -25,7 +28,13 @@ FILES = (*SEQUENCES, "seg", "mask", "transforms", "figure")
 
 
 def run_shard(
-    name: str, cohort: Cohort, settings: Preprocess, manifest: pd.DataFrame, derivatives: Path, progress: bool = True
+    name: str,
+    cohort: Cohort,
+    settings: Preprocess,
+    manifest: pd.DataFrame,
+    derivatives: Path,
+    progress: bool = True,
+    everybody: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Preprocess the manifest's patients one after the other, in one thread.
 
@@ -40,6 +49,8 @@ def run_shard(
         manifest: rows of ``tables.MANIFEST``, this shard's only.
         derivatives: the cohort's folder of derivatives; made if it is not there.
         progress: show a bar when the output is a terminal.
+        everybody: the cohort's whole manifest: who would be written where somebody else is fails, in whichever shard
+            that one is; None: ``manifest`` is all of it.
 
     Returns:
         ``tables.PREPROCESSED``, a row for each of the manifest's, in its order.
@@ -53,10 +64,11 @@ def run_shard(
     if any((row["stage"] or cohort.stage) != "stripped" or not row["seg"] for row in rows):
         write_dataset(derivatives, name, atlas)
     done, unsegmented = [], _for_unsegmented(cohort, settings)
+    named = _by_record(manifest if everybody is None else everybody, derivatives, atlas)
     for row in tqdm(rows, desc=f"preprocess {name}", unit="patient", disable=None if progress else True):
         stage = row["stage"] or cohort.stage
         asked = settings if row["seg"] else unsegmented
-        done.append(_patient({key: str(value) for key, value in row.items()}, stage, asked, derivatives, atlas))
+        done.append(_patient({key: str(value) for key, value in row.items()}, stage, asked, derivatives, atlas, named))
     ours = str(derivatives)
     write_side_files(derivatives, atlas, {kind for row in done for kind in ANAT if row[kind].startswith(ours)})
     return conform(PREPROCESSED, pd.DataFrame(done, columns=list(PREPROCESSED.columns)), f"shard of {name}")
@@ -68,7 +80,23 @@ def _for_unsegmented(cohort: Cohort, settings: Preprocess) -> Preprocess:
     return settings if said else settings.model_copy(update={"segmenter": "none"})
 
 
-def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives: Path, atlas: Atlas) -> dict[str, Any]:
+def _by_record(manifest: pd.DataFrame, derivatives: Path, atlas: Atlas) -> dict[Path, list[str]]:
+    """Return the subjects of the sessions that would be written to one record: more than one must not be."""
+    found: dict[Path, list[str]] = defaultdict(list)
+    for row in manifest[manifest["excluded"] == ""].to_dict("records"):
+        with suppress(UserError):  # of this id BIDS can make no name: nothing is written
+            found[Names(derivatives, row["subject"], row["session"], atlas).path("record")].append(row["subject"])
+    return found
+
+
+def _patient(
+    row: dict[str, str],
+    stage: str,
+    settings: Preprocess,
+    derivatives: Path,
+    atlas: Atlas,
+    named: Mapping[Path, list[str]],
+) -> dict[str, Any]:
     """Return the patient's row: from its record, or made now."""
     start = time.process_time()
     base = {**dict.fromkeys(PREPROCESSED.columns, ""), **{key: row[key] for key in ("subject", "session", "cohort")}}
@@ -77,10 +105,12 @@ def _patient(row: dict[str, str], stage: str, settings: Preprocess, derivatives:
         if row["excluded"]:
             raise UserError(f"excluded: {row['excluded']}")
         names = Names(derivatives, row["subject"], row["session"], atlas)
+        _require_own_name(named[names.path("record")], names)
         key = _key(row, stage, settings, atlas)
         known = _record(names, row["subject"], key)
         if known is not None:
             return base | known
+        remove(names.path("record"))  # else it would vouch for files that are half overwritten, once its key fits again
         result = _chain(stage)(row, names, atlas, settings)
         made = (
             result.row
@@ -142,17 +172,21 @@ def _key(row: dict[str, str], stage: str, settings: Preprocess, atlas: Atlas) ->
     return content_key([given, stamps, stage, settings.model_dump(mode="json"), REVISION, __version__])
 
 
+def _require_own_name(subjects: list[str], names: Names) -> None:
+    if len(subjects) > 1:
+        raise UserError(
+            f"{' and '.join(subjects)} have the same BIDS name {names.subject} (letters and digits only); "
+            "rename one of them"
+        )
+
+
 def _record(names: Names, subject: str, key: str) -> dict[str, Any] | None:
     """Return the row that was made from the same inputs, if all of its files are still there."""
     path = names.path("record")
     if not path.exists():
         return None
     record = read_json(path)
-    if record["subject"] != subject:
-        raise UserError(
-            f"{subject} and {record['subject']} have the same BIDS name {names.subject} (letters and digits only); "
-            "rename one of them"
-        )
+    _require_own_name(sorted({subject, record["subject"]}), names)
     files = [record["row"].get(name) for name in FILES]
     if record["key"] != key or not all(Path(file).exists() for file in files if file):
         return None

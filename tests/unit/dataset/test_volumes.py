@@ -11,6 +11,7 @@ from mmdino.dataset.bank import SliceBank
 from mmdino.dataset.build import build_bank
 from mmdino.dataset.volumes import cut_volume
 from mmdino.errors import UserError
+from mmdino.files import read_json, write_json
 from mmdino.nifti import read_volume, write_volume
 
 ROOT = Path(__file__).parents[3]
@@ -55,13 +56,27 @@ def test_the_same_millimetres_whatever_the_voxels():
     np.testing.assert_allclose(coarse, fine, atol=0.06)  # the start is a whole voxel
 
 
-def test_at_a_border_it_is_shifted_inwards_and_beyond_a_small_head_it_is_zero():
+def test_at_a_side_it_is_shifted_inwards_and_beyond_the_head_it_is_zero():
     images, labels = _head()
-    inside = cut_volume(images + 1, labels, np.ones(3), Volumes(size=16, planes=19, gap=1))[0]
+    inside = cut_volume(images + 1, labels, np.ones(3), Volumes(size=30, planes=15, gap=1))[0]
     assert (inside > 0).mean() > 0.98  # all but the lowest percent
-    padded = cut_volume(images + 1, labels, np.ones(3), Volumes(size=30, planes=31, gap=1))[0]
+    padded = cut_volume(images + 1, labels, np.ones(3), Volumes(size=32, planes=31, gap=1))[0]
     filled = padded[0].any(axis=(1, 2))
-    assert (filled.sum(), filled[:5].any(), filled[-5:].any()) == (20, False, False)
+    assert filled.nonzero()[0].tolist() == list(range(8, 28))  # slice 7 of 20 is the middle one of 31 planes
+
+
+@pytest.mark.parametrize("height", [1.0, 1.5, 3.0])
+def test_the_middle_plane_is_the_slice_with_the_most_tumour_wherever_it_lies(height):
+    images = np.random.default_rng(0).random((1, 24, 24, 155), np.float32)
+    for most in range(155):
+        labels = np.zeros((24, 24, 155), np.uint8)
+        labels[9:14, 9:14, max(most - 3, 0) : most + 4] = 2
+        labels[8:15, 7:16, most] = 2
+        volume, tumour, middle = cut_volume(images, labels, np.array([1, 1, height]), Volumes(size=24))
+        np.testing.assert_array_equal(tumour[24], labels[:, :, most] > 0)
+        assert middle == most
+        assert np.corrcoef(volume[0, 24].ravel(), images[0, :, :, most].ravel())[0, 1] > 0.99
+        assert tumour[23:26].sum(axis=(1, 2)).argmax() == 1  # of what a method with `planes: 3` reads
 
 
 def test_a_bank_gives_back_what_was_cut_and_fewer_planes_of_it(cohort, tmp_path):
@@ -69,8 +84,10 @@ def test_a_bank_gives_back_what_was_cut_and_fewer_planes_of_it(cohort, tmp_path)
     assert (bank.kind, bank.shape, len(bank.index)) == ("volumes", (3, 32, 32), 4)
     crops = bank.read([bank.evaluation_row("p001")])
     raw = read_volume(cohort.set_index("subject").loc["p001", "flair"]).array
-    inside = crops.tumour[0] > 0
-    assert inside.all(axis=0).sum() * 3 == inside.sum() > 0  # a cylinder, in all three planes
+    below, lowest, above = crops.tumour[0] > 0
+    assert not below.any()  # of equal slices, as of this cylinder, the lowest is the middle
+    assert (lowest == above).all()
+    assert lowest.any()
     assert crops.images[0, 3].max() == 1.0
     assert np.ptp([plane.mean() for plane in np.moveaxis(raw, 2, 0)]) > 0
     middle = SliceBank.open([tmp_path / "bank"], planes=1).read([bank.evaluation_row("p001")])
@@ -131,3 +148,15 @@ def test_a_method_is_refused_the_other_kind_of_bank(cohort, tmp_path):
         said = rf"{tmp_path / wrong}: is a bank of {wrong}, and '{experiment}' reads {right}; .* `mmdino {right}` wrote"
         with pytest.raises(UserError, match=said):
             opened(loaded, experiment, 0, [tmp_path / wrong], tmp_path / "splits.tsv", tmp_path / "run")
+
+
+def test_a_bank_from_before_the_middle_was_kept_is_refused_and_cut_anew(cohort, tmp_path):
+    key = _build(cohort, tmp_path / "bank").key
+    meta = read_json(tmp_path / "bank" / "meta.json")
+    write_json(tmp_path / "bank" / "meta.json", meta | {"version": 1})
+    with pytest.raises(UserError, match="is a volume bank of version 1, and this program reads version 2"):
+        SliceBank.open([tmp_path / "bank"])
+    images = np.load(tmp_path / "bank" / "images.npy")
+    np.save(tmp_path / "bank" / "images.npy", images * 0)
+    assert _build(cohort, tmp_path / "bank").key == key
+    np.testing.assert_array_equal(np.load(tmp_path / "bank" / "images.npy"), images)

@@ -112,6 +112,24 @@ def test_a_second_export_writes_nothing_again(cohort, tmp_path):
     assert [scan.stat().st_ino for scan in scans] == before
 
 
+@pytest.mark.parametrize("link", [False, True], ids=["copied", "linked"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_folder_with_patients_who_have_since_been_left_out_is_refused_and_kept(cohort, tmp_path, layout, link):
+    manifest, preprocessed = cohort
+    out = tmp_path / "out"
+    export(manifest, preprocessed, layout, ATLAS, out, link)
+    before = sorted(out.rglob("*"))
+    without_a_patient, without_anybody, without_a_sequence = (preprocessed.copy() for _ in range(3))
+    without_a_patient.loc[1, "status"] = "excluded"
+    without_anybody["status"] = "excluded"
+    without_a_sequence.loc[0, "flair"] = ""
+    for table, scans in ((without_a_patient, 5), (without_anybody, 14), (without_a_sequence, 1)):
+        with pytest.raises(UserError, match=rf"ucsf: holds {scans} scans that are not in this .*/sub-.* Delete"):
+            export(manifest, table, layout, ATLAS, out, link)
+    assert sorted(out.rglob("*")) == before
+    assert export(manifest, without_a_patient, layout, ATLAS, tmp_path / "other", link) == 2
+
+
 def test_names_that_would_fall_together_are_refused(cohort, tmp_path):
     manifest, preprocessed = cohort
     for table in (manifest, preprocessed):

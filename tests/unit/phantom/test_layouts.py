@@ -18,6 +18,7 @@ from mmdino.cohorts.common.tree import walk
 from mmdino.config import Cohort, Labels
 from mmdino.config.phantom import MOST, MOST_ELSEWHERE, OF_THE_COHORT, UNSEGMENTED, PhantomCohort, PlacedAs
 from mmdino.errors import UserError
+from mmdino.files import read_json, write_json
 from mmdino.phantom import cohort as phantoms
 from mmdino.phantom import layouts
 from mmdino.phantom.layouts import Case, load_layout
@@ -198,6 +199,60 @@ def test_patients_are_kept_until_other_ones_are_asked_for(tmp_path, monkeypatch)
     assert make(3) == 1, "two are there already"
     assert make(3, seed=1) == 3, "these are other patients, whose labels would not be those of the scans"
     assert make(3, seed=1) == 0
+
+
+def emptied(patient, files, *_):
+    """Write tiny scans in a patient's places."""
+    for path in files.values():
+        scan(path)
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """A function that makes a cohort of tiny scans in the same folder, and returns its manifest."""
+    monkeypatch.setattr(phantoms, "_write_stripped", emptied)
+    monkeypatch.setattr(phantoms, "_write_native", emptied)
+
+    def make(name, patients, stage, **options):
+        settings_ = PhantomCohort(site="site-a", patients=patients, layout=name, **options)
+        phantoms.write_cohort("made-up", settings_, stage, tmp_path / "raw", tmp_path / "truth")
+        return build_manifest("made-up", Cohort(stage=stage, phantom=settings_), tmp_path / "raw")
+
+    return make
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_of_fewer_patients_no_other_ones_are_left(name, make, tmp_path):
+    stage = made(name, 1)[1]
+    assert len(make(name, 4, stage)) == 4
+    note = tmp_path / "raw" / "notes.txt"
+    note.write_text("somebody else's")
+    assert len(make(name, 2, stage)) == 2
+    assert len([path for path in files_of(tmp_path / "raw") if path.endswith(".nii.gz")]) == 2 * len(kinds(name))
+    assert note.exists()
+    assert len(make(name, 3, stage)) == 3
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if name not in UNSEGMENTED])
+def test_of_whole_heads_no_segmentation_of_the_stripped_is_left(name, make):
+    assert (make(name, 2, "stripped")["seg"] != "").all()
+    assert (make(name, 2, "native")["seg"] == "").all()
+    assert (make(name, 2, "stripped")["seg"] != "").all()
+
+
+def test_patients_of_another_class_do_not_stay_where_the_archive_puts_that_class(make, tmp_path):
+    first = set(make("tcga", 12, "stripped")["t1c"])
+    second = make("tcga", 12, "stripped", seed=1)["t1c"]
+    assert set(second) != first
+    assert {str(tmp_path / "raw" / path) for path in files_of(tmp_path / "raw") if "t1Gd" in path} == set(second)
+
+
+def test_a_cohort_from_before_the_number_was_kept_is_not_made_anew(make, tmp_path, monkeypatch):
+    make("egd", 2, "stripped")
+    record = tmp_path / "truth" / "made-up.json"
+    write_json(record, {key: value for key, value in read_json(record).items() if key != "patients"})
+    monkeypatch.setattr(phantoms, "_write_stripped", None)
+    assert len(make("egd", 2, "stripped")) == 2
 
 
 def test_patients_in_another_layout_are_not_left_beside_the_new_ones(tmp_path):

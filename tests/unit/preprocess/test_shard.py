@@ -13,7 +13,7 @@ import pytest
 
 from mmdino.config import Cohort, Preprocess
 from mmdino.errors import UserError
-from mmdino.nifti import read_labels, reorient, write_volume
+from mmdino.nifti import Volume, read_labels, reorient, write_volume
 from mmdino.preprocess import patient
 from mmdino.preprocess.shard import run_shard
 from mmdino.tables import MANIFEST, SEQUENCES
@@ -254,6 +254,29 @@ def test_ctrl_c_keeps_what_is_finished_and_the_next_start_goes_on(tmp_path, monk
     assert seen == ["c"]
 
 
+def test_files_that_an_interrupted_change_of_settings_left_are_not_taken_for_those_of_before(tmp_path, monkeypatch):
+    given, row = make_patient(tmp_path, "a"), make_patient(tmp_path, "b", seg=False)
+    before = read_labels(given["seg"])
+    after = Volume(before.array[::-1].copy(), before.affine)
+
+    def run_with(labels, seed):
+        monkeypatch.setattr(patient, "segment", lambda *_: labels)
+        return run([row], tmp_path, segmenter="phantom", seed=seed)
+
+    run_with(before, seed=0)
+    with monkeypatch.context() as killed:
+        killed.setattr(patient, "measure", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_with(after, seed=1)
+    table = run_with(before, seed=0)
+    assert table.status.tolist() == ["done"]
+    np.testing.assert_array_equal(read_labels(table.seg[0]).array, before.array)
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def test_a_failed_patient_is_tried_again(tmp_path):
     rows = [make_patient(tmp_path, "a"), make_patient(tmp_path, "b")]
     good = Path(rows[1]["t2"]).read_bytes()
@@ -300,8 +323,24 @@ def test_people_are_not_segmented_by_the_phantoms_model_unasked(tmp_path, monkey
 
 def test_two_ids_with_one_bids_name_are_told(tmp_path):
     table = run([make_patient(tmp_path, "P-1"), make_patient(tmp_path, "P1")], tmp_path)
-    assert list(table.status) == ["done", "failed"]
-    assert "P1 and P-1 have the same BIDS name" in table.reason[1]
+    assert list(table.status) == ["failed", "failed"]
+    assert all("P-1 and P1 have the same BIDS name" in reason for reason in table.reason)
+
+
+@pytest.mark.parametrize("mine", [0, 1])
+def test_two_ids_with_one_bids_name_are_told_in_whichever_shards_they_are(mine, tmp_path):
+    rows = [make_patient(tmp_path, subject) for subject in ("1-12", "11-2", "3")]
+
+    def shard(everybody):
+        return run_shard(
+            "c", COHORT, Preprocess(), everybody.iloc[[mine, 2]], tmp_path / "derivatives", False, everybody
+        )
+
+    table = shard(pd.DataFrame(rows))
+    assert list(table.status) == ["failed", "done"]
+    assert "1-12 and 11-2 have the same BIDS name sub-112" in table.reason.iloc[0]
+    rows[1 - mine]["excluded"] = "post-operative"  # of whom nothing is written
+    assert list(shard(pd.DataFrame(rows)).status) == ["done", "done"]
 
 
 def test_an_id_of_which_bids_can_make_no_name_is_told_and_the_rest_goes_on(tmp_path):

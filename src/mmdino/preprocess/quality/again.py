@@ -1,6 +1,6 @@
 """Quality control again, from what is on disk: values, pictures, and the tables that hold them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,16 @@ from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, read_table, write_t
 Row = dict[str, Any]
 
 
-def look_again(cohort: Path, derivatives: Path, atlas: Atlas, subjects: list[str] | None = None) -> Iterator[str]:
+def look_again(
+    cohort: Path, shards: Sequence[Path], derivatives: Path, atlas: Atlas, subjects: list[str] | None = None
+) -> Iterator[str]:
     """Measure and draw a cohort's patients again; yields a sentence for each that could not be read.
 
     Tables and records are written only where a value has changed, so that nothing else is made again for nothing.
 
     Args:
-        cohort: ``cohorts/<cohort>`` of the results, with the manifest and the shards' tables.
+        cohort: ``cohorts/<cohort>`` of the results, with the manifest.
+        shards: the tables of its shards.
         derivatives: ``derivatives/<cohort>``.
         atlas: the study's.
         subjects: whom; None: everybody.
@@ -37,11 +40,10 @@ def look_again(cohort: Path, derivatives: Path, atlas: Atlas, subjects: list[str
     Raises:
         UserError: the cohort is not preprocessed yet.
     """
-    shards = sorted((cohort / "preprocessed").glob("shard-*.tsv"))
-    if not shards:
+    if not all(shard.exists() for shard in shards):
         study = cohort.parents[1].name  # results/<study>/cohorts/<cohort>
         again = command(study, str(cohort / "preprocessed.tsv"))
-        raise UserError(f"{cohort}: nothing is preprocessed there yet; run `{again}`")
+        raise UserError(f"{cohort}: is not preprocessed yet; run `{again}`")
     raw = read_table(MANIFEST, cohort / "manifest.tsv").set_index(["subject", "session"])
     for shard in shards:
         table = read_table(PREPROCESSED, shard)

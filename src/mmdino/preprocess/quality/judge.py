@@ -1,11 +1,12 @@
 """What patients' measures mean beside those of their cohort, and what follows: a flag, an exclusion, a person's word."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from mmdino.config import Study
+from mmdino.config.chosen import command
 from mmdino.config.quality import Decisions, Quality, read_decisions, require_known
 from mmdino.errors import UserError, nearest
 from mmdino.preprocess.quality.flags import flags
@@ -16,12 +17,31 @@ LEAST_SPREAD = 0.1  # of the median: the spread of a few patients is itself unce
 TO_SIGMA = 1.4826  # median absolute deviation to standard deviation of a normal distribution
 
 
-def gather_cohort(shards: Iterable[Path], study: Study, cohort: str) -> pd.DataFrame:
-    """Return the shards' tables of one of a study's cohorts as one, judged."""
+def gather_cohort(shards: Sequence[Path], manifest: pd.DataFrame, study: Study, cohort: str) -> pd.DataFrame:
+    """Return the shards' tables of one of a study's cohorts as one, judged.
+
+    Raises:
+        UserError: their sessions are not those of the manifest, or a decision is about a subject whom the cohort does
+            not have.
+    """
     joined = pd.concat([read_table(PREPROCESSED, shard) for shard in shards], ignore_index=True)
+    _require_sessions(joined, manifest, shards[0].parent, study.name)
     decisions = read_decisions(study.qc.decisions, cohort)
     require_known(study.qc.decisions, cohort, set(joined["subject"]), study.cohorts)
     return judge(joined.sort_values(["subject", "session"], ignore_index=True), study.qc, decisions, cohort)
+
+
+def _require_sessions(joined: pd.DataFrame, manifest: pd.DataFrame, folder: Path, study: str) -> None:
+    """Refuse tables of another division into shards: patients would be lost, or stand there twice."""
+    there, asked = (sorted(zip(table["subject"], table["session"])) for table in (joined, manifest))
+    if there != asked:
+        lost = sorted(set(asked) - set(there))
+        raise UserError(
+            f"{folder}: the shards' tables hold {len(there)} sessions, and the manifest lists {len(asked)}"
+            f"{f', {len(lost)} of which they lack (such as {lost[0][0]})' if lost else ''}: they are of another number "
+            f"of `shards`, or of another manifest; make them again with `{command(study, '--forcerun preprocess_shard')}` "
+            "(who is done is not done again)"
+        )
 
 
 def judge(preprocessed: pd.DataFrame, qc: Quality, decisions: Decisions, cohort: str) -> pd.DataFrame:

@@ -48,7 +48,7 @@ def test_all_planes_of_a_batch_move_together(run):
     batch = rendered(trainable.batch(0))
     assert batch.views.shape == (12, 4, 3, 32, 32)
     smooth = torch.nn.functional.avg_pool2d(batch.views.flatten(1, 2), 5).unflatten(1, (4, 3))  # less of the noise
-    for views in smooth[:, SEQUENCES.index("t1c")]:  # the tumour is a cylinder
+    for views in smooth[:, SEQUENCES.index("t1c"), 1:]:  # a cylinder's lowest slice is the middle one
         assert torch.corrcoef(views.flatten(1)).min() > 0.8
 
 

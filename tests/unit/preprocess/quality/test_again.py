@@ -83,6 +83,40 @@ def test_a_patient_whose_files_are_gone_is_told_and_the_others_go_on(study):
     assert len(list((study / "results" / "derivatives" / "c" / "figures").glob("*.png"))) == 2
 
 
+@pytest.fixture
+def sharded(study):
+    """The same study in two shards, with a table left from when there were four."""
+    folder = study / "results" / "cohorts" / "c" / "preprocessed"
+    done = read_table(PREPROCESSED, folder / "shard-0.tsv")
+    for number, rows in {0: done[:1], 1: done[1:], 3: done[2:]}.items():
+        write_table(PREPROCESSED, rows, folder / f"shard-{number}.tsv")
+    settings = yaml.safe_load((study / "s.yaml").read_text()) | {"shards": 2}
+    (study / "s.yaml").write_text(yaml.safe_dump(settings))
+    return study
+
+
+def test_tables_of_an_earlier_number_of_shards_are_passed_over(sharded):
+    told = qc(sharded)
+    assert told.exit_code == 0
+    assert "c: 3 patients, 3 pass" in told.output
+
+
+def test_shards_that_are_not_the_manifests_are_refused(sharded):
+    folder = sharded / "results" / "cohorts" / "c"
+    tables = [str(folder / "preprocessed" / f"shard-{number}.tsv") for number in (0, 1, 3)]
+    line = ["gather", "--study", str(sharded / "s.yaml"), "--cohort", "c", "--manifest", str(folder / "manifest.tsv")]
+    line += ["--out", str(folder / "preprocessed.tsv")]
+    with pytest.raises(
+        UserError, match=r"hold 1 sessions, .* lists 3, 2 of which they lack \(such as p001\).*--forcerun"
+    ):
+        CliRunner().invoke(app, [*line, *tables[:1]], catch_exceptions=False)
+    with pytest.raises(UserError, match="hold 4 sessions, and the manifest lists 3: they are of another number"):
+        CliRunner().invoke(app, [*line, *tables], catch_exceptions=False)
+    assert not (folder / "preprocessed.tsv").exists()
+    CliRunner().invoke(app, [*line, *tables[:2]], catch_exceptions=False)
+    assert len(read_table(PREPROCESSED, folder / "preprocessed.tsv")) == 3
+
+
 def test_only_whom_is_asked_for(study):
     qc(study, "--subject", "p001")
     assert [path.name for path in (study / "results" / "derivatives" / "c" / "figures").iterdir()] == [
