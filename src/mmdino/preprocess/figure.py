@@ -59,7 +59,7 @@ def write_figure(
             cell.imshow(np.take(array, centre[axis], axis).T, cmap="gray", vmin=0, vmax=top, origin="lower")
             for colour, outline in outlines.items():
                 plane = np.take(outline, centre[axis], axis).T
-                if plane.any() and not plane.all():
+                if plane.any() and not plane.all() and min(plane.shape) > 1:  # a slab of one plane, seen from its edge
                     cell.contour(plane, levels=[0.5], colors=[colour], linewidths=0.7)
     figure.suptitle(f"{title}   brain teal · tumour amber · atlas pink", color="white", fontsize=9)
     figure.subplots_adjust(left=0, right=1, bottom=0, top=0.92, wspace=0.02, hspace=0.02)
