@@ -33,7 +33,7 @@ class Study:
         # Drop path draws by process and by part, so that no two ways of passing a batch would agree.
         settings = {**TINY_MM_DINOV2, "drop_path": 0.0, "steps": steps, "evaluate_every": steps // 4}
         content = {
-            "name": "tiny",
+            "name": study.stem,
             "title": "Tiny",
             "cohorts": {"home": {"stage": "stripped", "path": "home"}},
             "experiments": ["mm-dinov2"],

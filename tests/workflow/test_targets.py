@@ -157,26 +157,10 @@ def test_banks_of_an_older_version_are_built_anew(clone, edited):
     assert planned(clone)["slices"] == 4
 
 
-@pytest.fixture
-def copied(clone, tmp_path):
-    """A copy of the clone in which a test may run something."""
-    return Path(shutil.copytree(clone, tmp_path / "copy", symlinks=True))
-
-
-def in_shards(clone, number):
-    study = clone / "config/studies/mini.yaml"
-    study.write_text(re.sub("^seeds:", f"shards: {number}\nseeds:", study.read_text(), flags=re.M))
-
-
-def test_another_number_of_shards_loses_nobody_and_says_how_to_go_on(copied):
-    table = "results/mini/cohorts/mini-egd/preprocessed.tsv"
-    in_shards(copied, 2)
-    assert planned(copied, table) == {"preprocess_shard": 1, "gather": 1}
-    code, said = snakemake(copied, table)
-    assert code != 0
-    assert "--forcerun preprocess_shard" in said
-    assert snakemake(copied, table, "--forcerun", "preprocess_shard")[0] == 0
-    assert planned(copied, table) == {}
+def test_another_number_of_shards_comes_before_gather_which_looks_whether_all_are_there(clone, edited):
+    edited("config/studies/mini.yaml", lambda text: text.replace("seeds:", "shards: 2\nseeds:"))
+    plan = planned(clone, "results/mini/cohorts/mini-egd/preprocessed.tsv")
+    assert plan == {"preprocess_shard": 1, "gather": 1}
 
 
 def test_a_changed_title_reruns_no_training(clone, edited):

@@ -23,7 +23,7 @@ from mmdino.config.environment import require_writable
 from mmdino.config.strict import parse
 from mmdino.config.study import LoadedStudy
 from mmdino.errors import UserError
-from mmdino.models.nnunet import require_model
+from mmdino.models.nnunet import model_folder, require_model
 from mmdino.preprocess.atlas import load_atlas
 
 EXECUTOR = "snakemake_executor_plugin_slurm"
@@ -144,7 +144,7 @@ def _atlas(path: str) -> str:
 
 
 def _trained(folder: str) -> str:
-    require_model(Path(folder))
+    require_model(model_folder(folder))
     return folder
 
 

@@ -206,11 +206,11 @@ def said_of(found, what):
 
 def test_an_atlas_and_a_segmenter_may_lie_in_the_home_folder(tmp_path, bin, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "there").touch()
-    loaded = study_of(tmp_path, {}, preprocess={"atlas": "~/there", "segmenter": "~/gone"})
+    (tmp_path / "there").symlink_to(CARRIED)
+    loaded = study_of(tmp_path, {}, preprocess={"atlas": "~/gone", "segmenter": "~/there"})
     found = stops(examine(loaded, tmp_path, "local", tmp_path))
-    assert "atlas" not in found
-    assert "there is no such path" in found["segmenter"]
+    assert "segmenter" not in found
+    assert "there is no such path" in found["atlas"]
 
 
 def test_weights_by_a_timm_name_are_fetched_and_stop_nothing(tmp_path, bin):
