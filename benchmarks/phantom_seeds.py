@@ -2,6 +2,7 @@
 
 python benchmarks/phantom_seeds.py results/phantom
 python benchmarks/phantom_seeds.py results/phantom --arm mm-dinov2/cls --than starter-frozen/cls supervised-vit/head
+python benchmarks/phantom_seeds.py results/phantom-brief --study config/studies/phantom-brief.yaml    # every arm of it
 """
 
 import argparse
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmdino.config import load_study
 from mmdino.evaluation.compare import Run, paired_difference
 from mmdino.evaluation.metrics import confusion, mcc
 from mmdino.evaluation.predictions import Answers, Place, group, read_predictions
+from mmdino.reporting.text import NONE, equals, score, span, with_span
 from mmdino.tables import CLASSES, sequence_set
 
 ALL = ("t1", "t1c", "t2", "flair")
@@ -40,13 +43,13 @@ def table(results: Path) -> pd.DataFrame:
         for readout in sorted({key.readout for key in runs[0]}):
             row = {"arm": arm, "read-out": readout}
             for title, names in SETS.items():
-                each = [score(run[place(names, readout)]) for run in runs]
+                each = [mcc_of(run[place(names, readout)]) for run in runs]
                 row[title] = f"{sum(each) / len(each):.2f} ({', '.join(f'{value:.2f}' for value in each)})"
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def score(given: Answers) -> float:
+def mcc_of(given: Answers) -> float:
     return float(mcc(confusion(given.truth, given.predicted, len(CLASSES))))
 
 
@@ -62,6 +65,28 @@ def differences(results: Path, arm: str, others: list[str]) -> pd.DataFrame:
     )
 
 
+def by_study(results: Path, path: Path) -> pd.DataFrame:
+    """Return a row an arm of a study, by its own read-out: MCC of its seeds, and what it has over the reference."""
+    study, rows = load_study(path), []
+    readouts = {name: one.readout for name, one in study.experiments.items()}
+    reference = f"{study.study.reference}/{readouts[study.study.reference]}"
+    for name, readout in readouts.items():
+        if not any((results / "runs" / name).glob("seed-*/predictions.parquet")):
+            continue
+        each = [mcc_of(run[0]) for run in cases(results, f"{name}/{readout}", [ALL])]
+        row = {
+            "arm": name,
+            "read-out": readout,
+            "all four": f"{score(sum(each) / len(each))} ({', '.join(map(score, each))})",
+        }
+        own = f"{name}/{readout}" == reference
+        for title, sets in {"all four, minus it": [ALL], "one missing, minus it": WITHOUT.values()}.items():
+            ours, theirs = (cases(results, arm, sets) for arm in (f"{name}/{readout}", reference))
+            row[title] = NONE if own else said(ours, theirs)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def cases(results: Path, arm: str, sets) -> list[Run]:
     name, readout = arm.split("/")
     return [[run[place(names, readout)] for names in sets] for run in answers(results, name)]
@@ -69,8 +94,8 @@ def cases(results: Path, arm: str, sets) -> list[Run]:
 
 def said(ours: list[Run], theirs: list[Run]) -> str:
     gap = paired_difference(ours, theirs, REPLICATES)
-    both = "" if gap.total_low is None else f", [{gap.total_low:+.2f}, {gap.total_high:+.2f}]"
-    return f"{gap.value:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]{both}, p = {gap.p:.3f}"
+    both = "" if gap.total_low is None else f", {span(gap.total_low, gap.total_high, signed=True)}"
+    return f"{with_span(gap, signed=True)}{both}, p {equals(gap.p)}".replace("\u00a0", " ")
 
 
 def main() -> None:
@@ -78,8 +103,12 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--arm", help="arm/read-out that is compared")
     parser.add_argument("--than", nargs="+", default=[], help="arms/read-outs that it is compared with")
+    parser.add_argument("--study", type=Path, help="whose arms are compared with its reference, by their own read-outs")
     asked = parser.parse_args()
-    found = differences(asked.results, asked.arm, asked.than) if asked.arm else table(asked.results)
+    if asked.study:
+        found = by_study(asked.results, asked.study)
+    else:
+        found = differences(asked.results, asked.arm, asked.than) if asked.arm else table(asked.results)
     print(found.to_markdown(index=False))
 
 
