@@ -19,8 +19,8 @@ experiment resolves to.
 """
 # Keys that stand above the models: they say from which other lines of YAML the model's are put together.
 EXTENDS = """One key more: `extends: <file>`, a study beside this one (`extends: phantom.yaml`), whose keys count where this
-one says nothing. A key that is here replaces the other's whole, `methods` setting by setting; `name`, `title` and `remarks`
-are always its own."""
+one says nothing. A key that is here replaces the other's whole, `methods` setting by setting; `name`, `title`, `remarks`
+and `tuned` are always its own."""
 VARIANTS = """One key more: `variants`, lines of `<variant>: {what it changes}`. Each is an experiment of its own, called
 `<name>-<variant>`: its keys replace the file's, its `settings` and `data` are laid over them."""
 LIMITS = {"exclusiveMinimum": "> {}", "minimum": "≥ {}", "exclusiveMaximum": "< {}", "maximum": "≤ {}"}

@@ -133,11 +133,7 @@ rule tune_experiment:
         study=STUDY_FILE,
         jobs=f"{RESULTS}/tuning/{{experiment}}/jobs",
         slices=options("slices"),
-        settings=lambda w: [
-            LOADED.resolved(w.experiment),
-            LOADED.experiment(w.experiment).model_dump(include={"tune", "readout"}),
-            STUDY.evaluation.trials,
-        ],
+        settings=lambda w: LOADED.searched(w.experiment),
     shell:
         f"{SEARCH}"
         ' tune --study "{params.study}" --experiment {wildcards.experiment}'

@@ -68,6 +68,8 @@ def tune(
     budget = trials or loaded.study.evaluation.trials
     found = search(loaded.experiment(experiment), run.settings, run.patients, run.seed, budget, out)
     typer.echo(yaml.safe_dump(found, sort_keys=False).rstrip())
+    lines = yaml.safe_dump({"tuned": {experiment: found["best"]["settings"]}}, sort_keys=False).rstrip()
+    typer.echo(f"To use it, add to {study}:\n{lines}")
 
 
 @verbs.command(rich_help_panel=PANEL)

@@ -6,7 +6,8 @@ from typing import Any
 from mmdino.config.strict import read_yaml
 from mmdino.errors import UserError
 
-OWN = ("name", "title", "remarks")  # results lie below the name: two studies of one would overwrite each other's
+# Results lie below the name: two studies of one would overwrite each other's. What a search found, it found in its study.
+OWN = ("name", "title", "remarks", "tuned")
 RECIPE = "recipe"  # of a method's settings: the experiment that says the rest of them
 
 

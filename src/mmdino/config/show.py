@@ -18,7 +18,7 @@ class Choice:
     Attributes:
         name: the setting.
         value: resolved.
-        source: who chose the value: the paper, its released code, ours, this study or this experiment.
+        source: who chose the value: the paper, its released code, ours, this study (or its searches) or this experiment.
         default: of the method.
         default_source: who chose the default.
     """
@@ -37,6 +37,7 @@ def choices(study: LoadedStudy, name: str) -> list[Choice]:
     (recipe, own), scale = study.recipe(experiment.method), study.scale(experiment.method)
     by_study = {key: "this study" if key in own else f"this study, by {recipe}" for key in scale}
     chosen = where | by_study | dict.fromkeys(experiment.settings, "this experiment")
+    chosen |= dict.fromkeys(study.study.tuned.get(name, {}), "this study, tuned")
     resolved = study.resolved(name)["settings"]
     return [Choice(key, value, chosen[key], defaults[key], where[key]) for key, value in resolved.items()]
 
@@ -44,7 +45,7 @@ def choices(study: LoadedStudy, name: str) -> list[Choice]:
 def show(study: LoadedStudy, name: str) -> str:
     """Return YAML of everything that a run depends on; a comment says who chose each setting.
 
-    The paper, its released code, ours (and where ours mends the released code), this study, or this experiment.
+    The paper, its released code, ours (and where ours mends the released code), this study, its searches, or this experiment.
     """
     resolved = study.resolved(name)
     del resolved["settings"]

@@ -51,6 +51,10 @@ class Study(Strict):
         description="Settings of a method at this study's scale; `recipe` (or no more than a name) is the experiment of "
         "it that says those which are not here.",
     )
+    tuned: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="What `mmdino tune` found for an experiment of this study: settings of its search space, for it alone.",
+    )
     experiments: list[str] = Field(min_length=1, description="Run by default.")
     more_experiments: list[str] = Field(default_factory=list, description="Targets of the same study, run on request.")
     reference: str = Field(default="mm-dinov2", description="The arm that the others are compared with.")
@@ -129,7 +133,8 @@ class LoadedStudy:
     def families(self) -> dict[str, list[Experiment]]:
         """The experiments of each file that the study names: one, or a file's variants."""
         names = [*self.study.experiments, *self.study.more_experiments]
-        return {name: load_experiments(self._experiments / f"{name}.yaml") for name in names}
+        files = {name: load_experiments(self._experiments / f"{name}.yaml") for name in names}
+        return {name: [self._tuned(experiment) for experiment in family] for name, family in files.items()}
 
     @cached_property
     def experiments(self) -> dict[str, Experiment]:
@@ -143,6 +148,9 @@ class LoadedStudy:
         if unused := self.written - used:  # what it takes over from the study that it extends may be more than it needs
             name = min(unused)
             raise UserError(f"{self.path}: 'methods.{name}' is used by no experiment{nearest(name, used)}")
+        if unknown := set(self.study.tuned) - set(loaded):
+            name = min(unknown)
+            raise UserError(f"{self.path}: 'tuned.{name}' is no experiment of the study{nearest(name, loaded)}")
         reference = self.study.reference
         if "reference" in self.study.model_fields_set and reference not in loaded:
             raise UserError(
@@ -150,13 +158,23 @@ class LoadedStudy:
             )
         return loaded
 
+    def _tuned(self, experiment: Experiment) -> Experiment:
+        found = self.study.tuned.get(experiment.name, {})
+        if strange := set(found) - set(experiment.tune):
+            name = min(strange)
+            raise UserError(
+                f"{self.path}: 'tuned.{experiment.name}.{name}' is not among what is searched for this experiment"
+                f"{nearest(name, experiment.tune)}; write it into 'methods.{experiment.method}' or the experiment's file"
+            )
+        return experiment.model_copy(update={"settings": experiment.settings | found})
+
     @cached_property
     def default(self) -> list[str]:
         """The experiments that run without being asked for."""
         return [experiment.name for name in self.study.experiments for experiment in self.families[name]]
 
     def settings(self, experiment: str) -> MethodSettings:
-        """Resolve one experiment's settings (method's defaults < this study's < the experiment's)."""
+        """Resolve one experiment's settings (method's defaults < the study's for it < the experiment's < tuned)."""
         if experiment not in self._settings:  # Snakemake asks several times for each job
             named = self.experiment(experiment)
             self._settings[experiment] = method_settings(named, self.scale(named.method), str(self.path))
@@ -235,6 +253,13 @@ class LoadedStudy:
         if named.leak is not None:
             found["leak"] = named.leak
         return found
+
+    def searched(self, experiment: str) -> dict[str, Any]:
+        """Return everything that an experiment's search depends on, as plain values: what a run does, but what it searches."""
+        named, found = self.experiment(experiment), self.resolved(experiment)
+        fixed = {key: value for key, value in found["settings"].items() if key not in named.tune}
+        spaces = named.model_dump(mode="json", include={"tune", "readout"})
+        return found | {"settings": fixed, "trials": self.study.evaluation.trials} | spaces
 
 
 def load_study(path: Path | str, check: bool = True) -> LoadedStudy:

@@ -207,5 +207,5 @@ def tuning_table(data: StudyFiles) -> Table:
         source=data.source("tuning", "*", "best.json"),
         swatch="experiment",
         note="`mmdino tune` searches the spaces of an experiment's file; every experiment that has one gets the same "
-        "budget (`evaluation.trials`). What it finds is used once it stands in the study's or the experiment's file.",
+        "budget (`evaluation.trials`). What it finds is used once it stands in the study's file (`tuned`).",
     )

@@ -53,7 +53,7 @@ def tune(
     _check(experiment, patients)
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    identity = _identity(settings, patients, seed)
+    identity = _identity(experiment, settings, patients, seed)
     spaces = {name: space.model_dump() for name, space in experiment.tune.items()}
     search = optuna.create_study(
         study_name=content_key([experiment.name, identity, spaces]),
@@ -85,9 +85,13 @@ def _check(experiment: Experiment, patients: Patients) -> None:
         raise UserError("tuning was given test patients; settings are chosen on validation alone")
 
 
-def _identity(settings: MethodSettings, patients: Patients, seed: int) -> dict[str, Any]:
-    """Return what a search's proposals and its trials' trainings depend on, besides the spaces."""
-    return {"settings": settings.model_dump(mode="json"), "seed": seed, "data": patients.fingerprint()}
+def _identity(experiment: Experiment, settings: MethodSettings, patients: Patients, seed: int) -> dict[str, Any]:
+    """Return what a search's proposals and its trials' trainings depend on, besides the spaces.
+
+    What is searched is not among it: a search remains the same once what it found is in use.
+    """
+    fixed = settings.model_dump(mode="json", exclude=set(experiment.tune))
+    return {"settings": fixed, "seed": seed, "data": patients.fingerprint()}
 
 
 def _take_up(search: optuna.Study) -> None:
@@ -103,7 +107,7 @@ def _value(
     chosen = {name: _suggest(trial, name, space) for name, space in experiment.tune.items()}
     tried = {**settings.model_dump(mode="json"), **chosen}
     # Another search of this folder may have chosen the same, of other settings, splits or seed
-    key = content_key([_identity(settings, patients, seed), chosen])
+    key = content_key([_identity(experiment, settings, patients, seed), chosen])
     run = Run(
         parse(type(settings), tried, f"trial {trial.number} of '{experiment.name}'"),
         seed,

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from mmdino.config import Cohort, Study, load_experiments, load_study, method_settings
+from mmdino.config.show import show
 from mmdino.config.strict import parse
 from mmdino.errors import UserError
 
@@ -50,6 +51,11 @@ def test_every_experiment_belongs_to_a_study(path):
         (lambda s: s["cohorts"]["mini-ucsf"].update(adapter="egd"), "not read by the adapter 'egd'"),
         (lambda s: s["cohorts"]["mini-ucsf"]["phantom"].update(layout="lumiere"), "set 'stage: native'"),
         (lambda s: s["cohorts"]["mini-heads"]["phantom"].update(layout="lumiere", patients=1000), "for 999 patients"),
+        (
+            lambda s: s.update(tuned={"radiomix": {}}),
+            "'tuned.radiomix' is no experiment of the study; did you mean 'ra",
+        ),
+        (lambda s: s.update(tuned={"radiomics": {"seed": 1}}), "'tuned.radiomics.seed' is not among what is searched"),
         (lambda s: s.update(name="other"), "its name is 'other', but must be the file's, 'mini'"),
         (lambda s: s.update(seeds=[-1]), "greater than or equal to 0"),
         (lambda s: s.update(seeds=[True]), "'seeds.0' is True"),
@@ -198,6 +204,17 @@ def test_every_search_space_resolves_at_all_its_ends(path):
     methods = {loaded.experiment(name).method for name in searched}
     run = {one.method for one in loaded.experiments.values()}
     assert run - methods == {"majority", "clinical-floor"}, "they have nothing to choose"
+
+
+def test_what_a_search_found_is_its_experiments_alone_and_the_search_stays_as_it_was(tmp_path):
+    before = load_study(ROOT / "config" / "studies" / "phantom.yaml")
+    path = changed(tmp_path, lambda s: s.update(tuned={"supervised-cnn-missing-zero": {"lr": 0.0042}}), name="phantom")
+    after = load_study(path)
+    lr = {name: after.settings(name).lr for name in ("supervised-cnn-missing-zero", "supervised-cnn-missing-mean")}
+    assert lr["supervised-cnn-missing-zero"] == 0.0042
+    assert lr["supervised-cnn-missing-mean"] == before.settings("supervised-cnn-missing-mean").lr
+    assert after.searched("supervised-cnn-missing-zero") == before.searched("supervised-cnn-missing-zero")
+    assert "# this study, tuned" in show(after, "supervised-cnn-missing-zero")
 
 
 def test_an_experiment_that_changes_no_data_resolves_as_before(tmp_path):

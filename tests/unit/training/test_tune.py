@@ -120,6 +120,15 @@ def test_a_search_takes_no_training_of_another_one(scored, blind, tmp_path, chan
     assert [(run.settings, run.seed) for run in scored] == [(SETTINGS, 0), (settings, seed)]
 
 
+def test_a_search_whose_find_is_in_use_is_done(scored, blind, tmp_path):
+    before = Settings(**{**TINY_TRAINING, "lr": 0.05})
+    found = tune(experiment(), before, blind, 0, 6, tmp_path)
+    assert found["best"]["settings"]["lr"] != before.lr
+    used = Settings(**{**TINY_TRAINING, **found["best"]["settings"]})
+    assert tune(experiment(), used, blind, 0, 6, tmp_path) == found
+    assert len(scored) == 6
+
+
 def test_a_search_of_other_spaces_takes_over_the_trainings_of_what_it_chooses_too(scored, blind, tmp_path):
     tune(experiment(tune={"lr": SPACES["lr"]}), SETTINGS, blind, 0, 1, tmp_path)
     tune(experiment(tune={"lr": {"low": 1e-4, "high": 1e-2}}), SETTINGS, blind, 0, 1, tmp_path)
