@@ -10,7 +10,11 @@ from mmdino.files import write_json, write_text
 from mmdino.preprocess.atlas import Atlas
 
 IGNORED = ("figures", "transforms", "records")  # folders that BIDS has no place for
-LABELS = {1: "necrotic or non-enhancing core", 2: "oedema", 3: "enhancing tumour"}
+LABELS = {
+    1: "necrotic or non-enhancing core; all of the tumour, where nothing else is labelled",
+    2: "oedema",
+    3: "enhancing tumour",
+}
 ANAT = {
     "t1": ("", "desc-preproc_T1w"),
     "t1c": ("ce-gadolinium_", "desc-preproc_T1w"),
