@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from mmdino.config.experiment import Data
 from mmdino.config.study import LoadedStudy, load_study
 from mmdino.evaluation.subsets import SUBSETS
 from mmdino.files import stable_hash, write_json
@@ -148,7 +149,8 @@ def write_study(
     for name, arm in arms.items():
         experiment = {"name": name, "title": arm.title or name, "question": f"What is {name} worth?"}
         experiment["group"] = arm.group if arm.method == "mm-dinov2" else "baseline"
-        experiment |= {"method": arm.method, "readout": arm.readout, "settings": arm.settings, "data": arm.data}
+        settings = ({"prototypes": 64} if arm.method == "mm-dinov2" else {}) | arm.settings  # as the runs' records say
+        experiment |= {"method": arm.method, "readout": arm.readout, "settings": settings, "data": arm.data}
         _yaml(root / f"config/experiments/{name}.yaml", experiment)
         for seed in seeds if arm.skill is not None else ():
             _write_run(results / f"runs/{name}/seed-{seed}", name, arm, seed, val, test)
@@ -218,6 +220,8 @@ def _write_run(folder: Path, name: str, arm: MadeArm, seed: int, val: int, test:
         "selected_by": arm.readout,
         "trainable_parameters": 850_000 if arm.steps else 0,
     }
+    if arm.data:
+        record["data_seen"] = Data(**arm.data).model_dump(mode="json")
     if arm.trained_as:
         record = {key: value for key, value in record.items() if key not in COSTS} | {"trained_as": arm.trained_as}
     write_json(folder / "run.json", record)

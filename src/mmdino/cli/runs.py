@@ -79,12 +79,15 @@ def predict(
     """Predict validation and test patients under every set of sequences, from the run in the folder of --out."""
     from mmdino.config import load_study
     from mmdino.evaluation.predict import predict as predict_run
+    from mmdino.files import read_json
     from mmdino.tables import PREDICTIONS, write_table
 
     loaded = load_study(study)
     run = opened(loaded, experiment, seed, slices, splits, out.parent)
     method = loaded.experiment(experiment).method
-    write_table(PREDICTIONS, predict_run(run, method, loaded.study.evaluation.protocols), out)
+    frame = predict_run(run, method, loaded.study.evaluation.protocols)
+    frame.attrs["content_key"] = read_json(out.parent / "run.json")["content_key"]  # of the training that it asked
+    write_table(PREDICTIONS, frame, out)
 
 
 @verbs.command(rich_help_panel=PANEL)

@@ -10,7 +10,9 @@ from mmdino.config.strict import Strict
 class Evaluation(Strict):
     """Intervals, comparisons and protocols."""
 
-    bootstrap: int = Field(default=2000, ge=100, description="Resamples of the patients, and permutations.")
+    bootstrap: int = Field(
+        default=2000, ge=100, description="Resamples of the patients; ten times as many permutations."
+    )
     protocols: list[Literal["refit", "transfer"]] = Field(default=["refit", "transfer"], min_length=1)
     margin: float = Field(
         default=0.05, gt=0, lt=1, description="Of MCC, by which an arm may be worse and not inferior."

@@ -144,6 +144,8 @@ class SliceBank:
     def evaluation_row(self, subject: str, axis: int = AXIAL, rank: int = 0) -> int:
         """Return the row of the slice with the most tumour (of equals the lowest), or of the ``rank``-th after it.
 
+        Where a patient has no such one it is the last (:meth:`has_rank`).
+
         Raises:
             UserError: the bank has no slice of the axis.
         """
@@ -152,6 +154,10 @@ class SliceBank:
             raise UserError(f"the slice bank has no slice of axis {axis}; add it to `bank.axes` of the study")
         most = np.argsort(-self._voxels[rows], kind="stable")
         return int(rows[most[min(rank, len(rows) - 1)]])
+
+    def has_rank(self, subject: str, axis: int, rank: int) -> bool:
+        """Return whether a patient has more than ``rank`` slices of an axis."""
+        return len(self.training_rows(subject, axis)) > rank
 
 
 def _meta(folder: Path) -> dict:

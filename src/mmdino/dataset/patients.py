@@ -1,6 +1,7 @@
 """The patients of a study: their slices, their split, and the labels that training may see."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,23 @@ from mmdino.files import content_key, stable_hash
 from mmdino.tables import CLASSES, PERSON
 
 UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class Look:
+    """One of the slices by which evaluation judges a patient, of several patients.
+
+    Attributes:
+        slices: a slice a patient.
+        own: (N,) bool, whose slice it is; who has fewer slices is shown the last again, which does not count.
+    """
+
+    slices: Slices
+    own: NDArray[np.bool_]
+
+    def take(self, rows: NDArray) -> "Look":
+        """Return the look at some of the patients."""
+        return Look(self.slices.take(rows), self.own[rows])
 
 
 class Patients:
@@ -58,20 +76,19 @@ class Patients:
         """Return one slice a patient, in the order given: the axial one with the most tumour."""
         return self.bank.read([self.bank.evaluation_row(subject) for subject in subjects])
 
-    def looks(self, subjects: Sequence[str]) -> list[Slices]:
-        """Return the slices by which evaluation judges: one list entry a look, each with a slice a patient.
+    def looks(self, subjects: Sequence[str]) -> list[Look]:
+        """Return the slices by which evaluation judges, look by look.
 
-        The paper's one look is the axial slice with the most tumour. Asked for more slices, or other axes (``Data``),
-        a patient who has fewer is shown the last again.
+        The paper's one look is the axial slice with the most tumour; ``Data`` may ask for more slices, or other axes.
 
         Raises:
             UserError: the slice bank was cut without an axis that is asked for.
         """
-        return [
-            self.bank.read([self.bank.evaluation_row(subject, axis, rank) for subject in subjects])
-            for axis in self.seen.axes
-            for rank in range(self.seen.slices)
-        ]
+        return [self._look(subjects, axis, rank) for axis in self.seen.axes for rank in range(self.seen.slices)]
+
+    def _look(self, subjects: Sequence[str], axis: int, rank: int) -> Look:
+        rows = [self.bank.evaluation_row(subject, axis, rank) for subject in subjects]
+        return Look(self.bank.read(rows), np.array([self.bank.has_rank(subject, axis, rank) for subject in subjects]))
 
     def fingerprint(self) -> str:
         """Return a key that changes with any image, split or label that a run may have seen."""

@@ -33,6 +33,7 @@ from mmdino.tables import CLASSES
 
 POWER = 0.8
 DETECTABLE = float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))  # standard errors
+PERMUTATIONS = 10  # for each resample: of 20,000 the smallest p, corrected for a hundred comparisons, is .005
 Run = Sequence[Answers]
 
 
@@ -146,7 +147,7 @@ def paired_difference(runs: Sequence[Run], others: Sequence[Run], replicates: in
         ours if len(ours) < len(theirs) else theirs,
         [mine - other] if _same_seeds(ours, theirs) else [mine, other],
         (-2.0, 2.0),
-        p=permutation_p(value, _permuted(ours, theirs, replicates)),
+        p=permutation_p(value, _permuted(ours, theirs, PERMUTATIONS * replicates)),
         p_bootstrap=two_sided_p(drawn),
         detectable=DETECTABLE * error,
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from mmdino.dataset.bank import Slices
-from mmdino.dataset.patients import Patients
+from mmdino.dataset.patients import Look, Patients
 from mmdino.errors import UserError, first_line
 from mmdino.methods.base import Encoder
 from mmdino.tables import SEQUENCES, sequence_set
@@ -44,7 +44,7 @@ def look(
     title: str,
     progress: bool = True,
 ) -> dict[Names, Seen]:
-    """Return what ``encoder`` gives for the subjects' evaluation slices (the mean over them), by set of sequences.
+    """Return what ``encoder`` gives for the subjects' evaluation slices (the mean over those that each has), by set.
 
     All sets are asked about a batch before the next one is read, so that an encoder can keep what they share.
 
@@ -59,26 +59,29 @@ def look(
         for rows, looks in _alike(patients.looks(subjects[start : start + BATCH])):
             answers: dict[Names, dict[str, NDArray]] = {}
             for names in sets:
-                shown = tuple(name for name in compress(SEQUENCES, looks[0].present[0]) if name in names)
+                shown = tuple(name for name in compress(SEQUENCES, looks[0].slices.present[0]) if name in names)
                 if shown and shown not in answers:
-                    answers[shown] = _mean([_answer(encoder, slices, shown, with_head) for slices in looks])
+                    each = [_answer(encoder, look.slices, shown, with_head) for look in looks]
+                    answers[shown] = _mean(each, np.stack([look.own for look in looks]))
                 if shown:
                     found[names].append((start + rows, answers[shown]))
     return {names: _joined(parts, len(subjects)) for names, parts in found.items()}
 
 
-def _alike(looks: list[Slices]) -> Iterator[tuple[NDArray[np.intp], list[Slices]]]:
+def _alike(looks: list[Look]) -> Iterator[tuple[NDArray[np.intp], list[Look]]]:
     """Yield groups of patients who have the same sequences, with their rows."""
-    patterns, which = np.unique(looks[0].present, axis=0, return_inverse=True)
+    patterns, which = np.unique(looks[0].slices.present, axis=0, return_inverse=True)
     for number in range(len(patterns)):
         rows = np.flatnonzero(which.ravel() == number)
-        yield rows, [slices.take(rows) for slices in looks]
+        yield rows, [look.take(rows) for look in looks]
 
 
-def _mean(answers: list[dict[str, NDArray]]) -> dict[str, NDArray]:
+def _mean(answers: list[dict[str, NDArray]], own: NDArray[np.bool_]) -> dict[str, NDArray]:
+    """Return each patient's mean over the looks that are the patient's own (``own``: (looks, N))."""
     if len(answers) == 1:
         return answers[0]
-    return {readout: np.mean([answer[readout] for answer in answers], axis=0) for readout in answers[0]}
+    shares = (own / own.sum(axis=0))[:, :, None]
+    return {readout: (np.stack([answer[readout] for answer in answers]) * shares).sum(axis=0) for readout in answers[0]}
 
 
 def _answer(encoder: Encoder, slices: Slices, shown: Names, with_head: bool) -> dict[str, NDArray]:

@@ -20,6 +20,7 @@ from mmdino.evaluation.subsets import ALL
 from mmdino.files import read_json
 from mmdino.forked import forked
 from mmdino.insight.record import Insight, read_insight
+from mmdino.reporting.stale import stale
 from mmdino.reporting.text import listing
 from mmdino.tables import FAILURES, LEAKAGE, MANIFEST, PREPROCESSED, SPLITS, Table, read_table
 
@@ -236,7 +237,7 @@ def gather(study: LoadedStudy, results: Path, out: Path | None = None, processes
     folder = results / "runs"
     runs = forked(
         {
-            (name, seed): partial(_run, folder / name / f"seed-{seed}", seed)
+            (name, seed): partial(_run, folder / name / f"seed-{seed}", seed, study.resolved(name))
             for name in study.experiments
             for seed in study.seeds(name)
         },
@@ -294,15 +295,16 @@ def _tables(table: Table, paths: dict[str, Path], broken: list[str]) -> pd.DataF
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
 
 
-def _run(folder: Path, seed: int) -> RunFiles:
+def _run(folder: Path, seed: int, resolved: dict[str, Any]) -> RunFiles:
     broken: list[str] = []
     frame = _read(read_predictions, folder / "predictions.parquet", broken)
     record = _read(read_json, folder / "run.json", broken) or {}
     log = _log(folder / "log.jsonl")
-    regressions = frame.attrs.pop("regressions", []) if frame is not None else []
-    answers = group(frame, seed) if frame is not None else {}
-    problem = "" if answers else "; ".join(broken) or _unfinished(folder, log)
-    return RunFiles(seed, answers, record, log, regressions if answers else [], problem)
+    made = {"regressions": [], "content_key": None} | ({} if frame is None else frame.attrs)
+    old = "" if frame is None else stale(record, made["content_key"], resolved)
+    answers = {} if frame is None or old else group(frame, seed)
+    problem = "" if answers else old or "; ".join(broken) or _unfinished(folder, log)
+    return RunFiles(seed, answers, record, log, made["regressions"] if answers else [], problem)
 
 
 def _unfinished(folder: Path, log: pd.DataFrame) -> str:

@@ -27,12 +27,15 @@ class MainRow:
         metrics: by their names.
         difference: its MCC minus the reference's; None where there is none, or where ``same_as`` names an arm.
         same_as: the arm that gives the same answers: the reference, or one before it in the table; "": none does.
+        one_missing: MCC minus the reference's with one sequence missing (the mean over the four cases, ``transfer``), in
+            which arms of the same answers with all four may differ.
     """
 
     arm: str
     metrics: dict[str, Estimate]
     difference: Difference | None
     same_as: str
+    one_missing: Difference | None = None
 
     @property
     def mcc(self) -> Estimate | None:
@@ -102,10 +105,11 @@ def _main_row(data: StudyFiles, arm: Arm, same_as: str) -> MainRow:
     if not metrics:  # a class has no patient
         mcc = arm_mcc(runs, data.replicates)
         metrics = {"mcc": mcc} if mcc else {}
-    difference = None
-    if data.reference is not None and arm is not data.reference and not same_as:
-        difference = paired_difference(runs, whole(data.reference), data.replicates)
-    return MainRow(arm.name, metrics, difference, same_as)
+    if data.reference is None or arm is data.reference:
+        return MainRow(arm.name, metrics, None, same_as)
+    difference = None if same_as else paired_difference(runs, whole(data.reference), data.replicates)
+    lacking = paired_difference(one_missing(arm), one_missing(data.reference), data.replicates)
+    return MainRow(arm.name, metrics, difference, same_as, lacking)
 
 
 def whole(arm: Arm) -> list[Run]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmdino.evaluation.compare import PERMUTATIONS
 from mmdino.evaluation.metrics import BY_CLASS
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow, ReadoutRow, ceiling, majority
@@ -87,9 +88,9 @@ def _arms(data: StudyFiles, name: str, title: str, rows: list[MainRow], lines: l
 
 
 def _difference(data: StudyFiles) -> Callable[[dict[str, Any]], str]:
-    """Return what shows a row's difference, or whose predictions it has."""
-    shown = interval("difference", signed=True)
-    return lambda row: f"same predictions as {data.named(row['same_as']).title}" if row["same_as"] else shown(row)
+    """Return what shows a row's difference, or whose predictions it has with all four sequences."""
+    shown, same = interval("difference", signed=True), "same predictions, all four sequences, as"
+    return lambda row: f"{same} {data.named(row['same_as']).title}" if row["same_as"] else shown(row)
 
 
 def _deviation(row: dict[str, Any]) -> str:
@@ -105,8 +106,8 @@ def _note(data: StudyFiles, rows: list[MainRow]) -> str:
     corrected = f"corrected for the {tests} comparisons of the table (Holm)" if tests > 1 else "the table's only one"
     return (
         f"n = {count(n)} external patients. Intervals: {data.replicates:,} bootstrap resamples of patients, stratified "
-        "by class, of the mean over seeds; differences are paired on the same resamples. p: permutation of the two "
-        f"arms' answers, {corrected}. Beside the deviation between "
+        "by class, of the mean over seeds; differences are paired on the same resamples. p: "
+        f"{PERMUTATIONS * data.replicates:,} permutations of the two arms' answers, {corrected}. Beside the deviation between "
         "seeds stands MCC's interval over patients and seeds, which a claim about a method must face. Each arm's "
         "read-out is set in its experiment file, chosen on validation."
     )
@@ -192,6 +193,7 @@ def comparison_table(data: StudyFiles, rows: Sequence[MainRow]) -> Table:
     lines = [_comparison(data, row, margin) for row in rows if row.difference or row.same_as]
     names = ["experiment", "arm", "difference", "difference_low", "difference_high", "total_low", "total_high"]
     names += ["p", "p_bootstrap", "p_holm", "detectable", "not_inferior", "same_as", "n", "runs"]
+    names += ["missing_difference", "missing_difference_low", "missing_difference_high"]
     return Table(
         name="comparisons",
         title=data.titled(f"MCC minus that of {_reference(data)}, on the same patients"),
@@ -208,6 +210,12 @@ def comparison_table(data: StudyFiles, rows: Sequence[MainRow]) -> Table:
             number("p (Holm)", "p_holm", p_value, help="permutation, corrected over its table"),
             number("Detectable", "detectable", score, help="true difference that would be found four times in five"),
             text(f"Not inferior by {score(margin)}", "not_inferior"),
+            Column(
+                "One missing [95 %]",
+                interval("missing_difference", signed=True),
+                "missing_difference",
+                help="difference with one sequence missing, the mean over the four cases, protocol transfer",
+            ),
         ],
         source=data.source(*RUNS),
         swatch="experiment",
@@ -219,6 +227,7 @@ def comparison_table(data: StudyFiles, rows: Sequence[MainRow]) -> Table:
 
 def _comparison(data: StudyFiles, row: MainRow, margin: float) -> dict[str, Any]:
     line: dict[str, Any] = {**who(data.named(row.arm)), **parts("difference", row.difference), "same_as": row.same_as}
+    line |= parts("missing_difference", row.one_missing)
     gap = row.difference
     if gap is None:
         return line | {"not_inferior": NONE}

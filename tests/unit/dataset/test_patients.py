@@ -87,8 +87,8 @@ def test_further_looks_are_the_slices_with_less_tumour(tmp_path):
     subjects = whole.select("val")
     looks = Patients(whole.bank, whole.splits.reset_index(drop=True), Data(slices=2, axes=[2, 0])).looks(subjects)
     assert len(looks) == 4
-    np.testing.assert_array_equal(looks[0].images, whole.evaluation_slices(subjects).images)
-    areas = [look.tumour.sum(axis=(1, 2)) for look in looks]
+    np.testing.assert_array_equal(looks[0].slices.images, whole.evaluation_slices(subjects).images)
+    areas = [look.slices.tumour.sum(axis=(1, 2)) for look in looks]
     assert (areas[1] <= areas[0]).all()
     with pytest.raises(UserError, match="no slice of axis 1"):
         Patients(whole.bank, whole.splits.reset_index(drop=True), Data(axes=[1])).looks(subjects)

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from factories import tiny_study
+from mmdino.config import Data
 from mmdino.dataset.patients import Patients
 from mmdino.errors import UserError
 from mmdino.evaluation import predict as module
+from mmdino.evaluation.looking import look
 from mmdino.evaluation.predict import predict
 from mmdino.evaluation.predictions import read_predictions
 from mmdino.evaluation.subsets import ALL, SUBSETS
@@ -170,3 +172,19 @@ def test_a_network_predicts_where_it_is_placed(monkeypatch, tiny_patients):
     monkeypatch.setattr(module, "best_device", lambda: torch.device("meta"))
     asked(monkeypatch, Networked(), tiny_patients)
     assert Networked.network.weight.device.type == "meta"
+
+
+def test_who_has_fewer_slices_than_asked_is_judged_by_their_mean(tmp_path):
+    whole = tiny_study(tmp_path, patients=24)
+    subjects = whole.select("val")
+    number = {len(whole.bank.training_rows(name, 2)) for name in subjects}.pop()
+
+    def seen(slices):
+        patients = Patients(whole.bank, whole.splits.reset_index(drop=True), Data(slices=slices))
+        answers = look(Pixels(), patients, subjects, (SEQUENCES,), with_head=False, title="", progress=False)
+        return dict(zip(subjects, answers[SEQUENCES].values["cls"]))
+
+    has, asked_for_more = seen(number), seen(number + 2)
+    assert not np.allclose(has[subjects[0]], seen(1)[subjects[0]])
+    for name in subjects:
+        np.testing.assert_allclose(asked_for_more[name], has[name], rtol=1e-6)

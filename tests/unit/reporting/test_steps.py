@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from htmltree import by_id, parse, words
-from mmdino.config import load_study
 from mmdino.errors import UserError
 from mmdino.files import write_json
 from mmdino.reporting.data import gather
@@ -138,11 +137,10 @@ def test_the_page_is_made_from_the_file_without_figures(made):
 
 
 def test_shares_of_labels_are_a_curve_that_ends_at_the_plain_arm(tmp_path):
-    fewer = replace(ARMS["mm-dinov2"], skill=0.4, title="A tenth of the labels", group="ablation")
-    study, results = write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"], "mm-dinov2-tenth": fewer})
-    path = tmp_path / "config" / "experiments" / "mm-dinov2-tenth.yaml"
-    path.write_text(path.read_text() + "data: {labelled_fraction: 0.1}\n")
-    data = gather(load_study(study.path), results)
+    fewer = replace(
+        ARMS["mm-dinov2"], skill=0.4, title="A tenth of the labels", group="ablation", data={"labelled_fraction": 0.1}
+    )
+    data = gather(*write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"], "mm-dinov2-tenth": fewer}))
     found = estimate(data)
     by_arm = curves(data, [*found.main, *found.ablations], "labelled_fraction")
     assert [share for share, _ in by_arm["mm-dinov2"]] == [0.1, 1.0]
