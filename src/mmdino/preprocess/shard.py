@@ -20,7 +20,7 @@ from mmdino.preprocess.atlas import Atlas, load_atlas
 from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
 from mmdino.preprocess.brain import weights_file
 from mmdino.preprocess.environment import one_thread
-from mmdino.preprocess.quality.measure import Measures
+from mmdino.preprocess.quality.measure import rounded
 from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, conform
 
 REVISION = 2  # raise it when the chain's results change: every patient is then made again
@@ -114,7 +114,7 @@ def _patient(
         result = _chain(stage)(row, names, atlas, settings)
         made = (
             result.row
-            | _numbers(result.measures)
+            | rounded(result.measures)
             | {
                 "status": "done",
                 "reason": "; ".join(result.notes),
@@ -150,13 +150,6 @@ def _chain(stage: str) -> Any:
         "stripped": patient.stripped,
         "stripped-other-space": patient.elsewhere,
     }[stage]
-
-
-def _numbers(measures: Measures) -> dict[str, Any]:
-    """Return measures as a record can hold them: rounded, and nothing where a check could not judge."""
-    return {
-        name: value if isinstance(value, str) else round(value, 4) for name, value in measures.items() if value == value
-    }
 
 
 def _key(row: dict[str, str], stage: str, settings: Preprocess, atlas: Atlas) -> str:
