@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from mmdino.errors import UserError
 from mmdino.files import atomic, read_json, write_json
+from mmdino.models.nnunet import quiet
 from mmdino.nifti import read_labels, read_volume
 from mmdino.preprocess.environment import one_thread
 from mmdino.tables import SEQUENCES
@@ -96,7 +97,7 @@ def _arrange(cases: Path, dataset: Path) -> None:
 
 def _plan(home: Path) -> dict[str, Any]:
     """Let nnU-Net fingerprint, plan and preprocess; add the small configuration to its plan."""
-    with _quiet():
+    with quiet():
         from nnunetv2.experiment_planning import plan_and_preprocess_api as nnunet
 
         nnunet.extract_fingerprints([1], num_processes=1, check_dataset_integrity=True, show_progress_bar=False)
@@ -128,7 +129,7 @@ def _train(home: Path, plans: dict[str, Any], iterations: int, seed: int, progre
     import torch
 
     os.environ.update(nnUNet_n_proc_DA="0")  # augment in this process: the order of batches is then fixed
-    with _quiet():
+    with quiet():
         from mmdino.preprocess.trainer import SegmenterTrainer
 
         dataset = read_json(home / "raw" / DATASET / "dataset.json")
@@ -153,9 +154,3 @@ def _folders(scratch: Path) -> Iterator[Path]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield
