@@ -22,6 +22,7 @@ from mmdino.files import atomic
 
 TOLERANCE_MM = 0.1
 RESAMPLE = "resample it to that grid (a segmentation by nearest neighbour), or mend the header"
+RAS = nib.orientations.axcodes2ornt("RAS")
 Order = Literal["C", "K"]
 
 
@@ -147,6 +148,11 @@ def reorient(volume: Volume, orientation: NDArray) -> Volume:
     change = nib.orientations.ornt_transform(nib.io_orientation(volume.affine), orientation)
     affine = volume.affine @ nib.orientations.inv_ornt_aff(change, volume.array.shape)
     return Volume(nib.apply_orientation(volume.array, change), affine)
+
+
+def in_ras(volume: Volume) -> Volume:
+    """Return the volume with its axes from left to right, back to front and feet to head; no voxel is interpolated."""
+    return reorient(volume, RAS)
 
 
 def same_space(a: Volume, b: Volume) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike, NDArray
@@ -22,7 +21,7 @@ from mmdino.dataset.before import STAMPS, Before, stamp
 from mmdino.dataset.volumes import cut_volume
 from mmdino.errors import UserError
 from mmdino.files import atomic_folder, write_json
-from mmdino.nifti import Volume, on_one_grid, read_labels, read_volume
+from mmdino.nifti import in_ras, on_one_grid, read_labels, read_volume
 from mmdino.tables import FAILURES, SEQUENCES, SLICES, write_table
 
 
@@ -163,15 +162,9 @@ def _read(paths: Mapping[str, str]) -> tuple[dict[int, NDArray], NDArray, NDArra
         raise UserError(f"subject '{paths['subject']}' has no {missing}; without one no slice can be chosen")
     scans = {name: read_volume(paths[name], "K") for name in given}
     turned = on_one_grid(scans | {"seg": read_labels(paths["seg"], "K")}, paths)
-    images = {SEQUENCES.index(name): _ras(turned[name]) for name in given}
-    segmentation = turned["seg"]
-    axes = nib.orientations.io_orientation(segmentation.affine)[:, 0]
-    return images, _ras(segmentation), segmentation.spacing[np.argsort(axes)]
-
-
-def _ras(volume: Volume) -> NDArray:
-    """Return the array with its axes turned and flipped to left→right, posterior→anterior, inferior→superior."""
-    return nib.orientations.apply_orientation(volume.array, nib.orientations.io_orientation(volume.affine))
+    images = {SEQUENCES.index(name): in_ras(turned[name]).array for name in given}
+    segmentation = in_ras(turned["seg"])
+    return images, segmentation.array, segmentation.spacing
 
 
 class _Growing:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from tqdm import tqdm
 from mmdino.errors import UserError
 from mmdino.files import atomic, file_digest
 from mmdino.leakage.descriptor import GRID, describe
-from mmdino.nifti import Volume, read_volume
+from mmdino.nifti import Volume, in_ras, read_volume
 from mmdino.tables import SEQUENCES
 
 log = logging.getLogger(__name__)
@@ -96,7 +95,7 @@ def _crops(subject: str, scans: dict[str, Volume]) -> NDArray[np.float16]:
 
 def voxel_hash(volume: Volume) -> str:
     """Return a hash of the voxels alone: the same whatever the header, the type on disk and the order of the axes."""
-    turned = nib.orientations.apply_orientation(volume.array, nib.io_orientation(volume.affine))
+    turned = in_ras(volume).array
     key = hashlib.blake2b(repr(turned.shape).encode(), digest_size=16)
     key.update(np.ascontiguousarray(turned, np.float32).tobytes())
     return key.hexdigest()
