@@ -11,8 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike, NDArray
-from rich.console import Console
-from rich.progress import track
+from tqdm import tqdm
 
 from mmdino.config import Bank, Volumes
 from mmdino.dataset import slices
@@ -25,7 +24,7 @@ from mmdino.nifti import in_ras, on_one_grid, read_labels, read_volume
 from mmdino.tables import FAILURES, SEQUENCES, SLICES, write_table
 
 
-def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Path | str, progress: bool = True) -> None:
+def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Path | str) -> None:
     """Cut slices (or, as ``settings`` say, volumes) of a cohort's patients into a bank folder.
 
     The patients are those of status ``done`` in ``tables.PREPROCESSED``.
@@ -42,8 +41,6 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
         raise UserError(f"bank.axes is {settings.axes}: patients are evaluated on axial slices; add {AXIAL}")
     done = preprocessed[preprocessed["status"] == "done"].sort_values(["subject", "session"])
     patients: list[dict] = done.drop_duplicates("subject").to_dict("records")
-    console = Console(stderr=True)
-    quiet = not progress or not console.is_terminal
     cut: Callable[[Mapping[str, str]], tuple[Slices, list[dict]]]
     shape: tuple[int, ...]
     if isinstance(settings, Bank):
@@ -59,7 +56,7 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
         _Growing(temporary / "tumour.npy", np.uint8, shape) as tumour,
         _Growing(temporary / "present.npy", np.bool_, (len(SEQUENCES),)) as present,
     ):
-        for patient in track(patients, f"crops of {len(patients)} patients", console=console, disable=quiet):
+        for patient in tqdm(patients, desc="crops", unit="patient", disable=None):
             try:
                 stamps[patient["subject"]] = stamp(patient)
                 crops, found = before.of(patient) or cut(patient)

@@ -33,7 +33,6 @@ def run_shard(
     settings: Preprocess,
     manifest: pd.DataFrame,
     derivatives: Path,
-    progress: bool = True,
     everybody: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Preprocess the manifest's patients one after the other, in one thread.
@@ -48,7 +47,6 @@ def run_shard(
         settings: atlas, networks, seed.
         manifest: rows of ``tables.MANIFEST``, this shard's only.
         derivatives: the cohort's folder of derivatives; made if it is not there.
-        progress: show a bar when the output is a terminal.
         everybody: the cohort's whole manifest: who would be written where somebody else is fails, in whichever shard
             that one is; None: ``manifest`` is all of it.
 
@@ -65,7 +63,7 @@ def run_shard(
         write_dataset(derivatives, name, atlas)
     done, unsegmented = [], _for_unsegmented(cohort, settings)
     named = _by_record(manifest if everybody is None else everybody, derivatives, atlas)
-    for row in tqdm(rows, desc=f"preprocess {name}", unit="patient", disable=None if progress else True):
+    for row in tqdm(rows, desc=f"preprocess {name}", unit="patient", disable=None):
         stage = row["stage"] or cohort.stage
         asked = settings if row["seg"] else unsegmented
         done.append(_patient({key: str(value) for key, value in row.items()}, stage, asked, derivatives, atlas, named))

@@ -25,7 +25,7 @@ PATCH = (192, 160)  # a whole axial slice of a brain at 1 mm, so that one tile p
 FEATURES = (8, 16, 32, 48, 48, 48)
 
 
-def train_segmenter(cases: Path, out: Path, iterations: int = 1000, seed: int = 0, progress: bool = True) -> None:
+def train_segmenter(cases: Path, out: Path, iterations: int = 1000, seed: int = 0) -> None:
     """Train on a folder of patients and write the model that :mod:`mmdino.preprocess.segment` reads.
 
     nnU-Net makes its fingerprint, plan and preprocessing; the plan is then given a network of 8–48 features, since its
@@ -38,7 +38,6 @@ def train_segmenter(cases: Path, out: Path, iterations: int = 1000, seed: int = 
         out: the model folder: ``dataset.json``, ``plans.json``, ``fold_0/checkpoint_final.pth``.
         iterations: training steps, in epochs of 50; below 400 the core is not learnt.
         seed: of weights, patches and augmentation.
-        progress: show a bar when the output is a terminal.
 
     Raises:
         UserError: a file is missing or bad, or there are fewer than five patients.
@@ -48,7 +47,7 @@ def train_segmenter(cases: Path, out: Path, iterations: int = 1000, seed: int = 
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".segmenter-") as scratch, _folders(Path(scratch)) as home:
         _arrange(cases, home / "raw" / DATASET)
         plans = _plan(home)
-        checkpoint = _train(home, plans, iterations, seed, progress)
+        checkpoint = _train(home, plans, iterations, seed)
         reduce_checkpoint(checkpoint, out / "fold_0" / "checkpoint_final.pth")
         plans["configurations"] = {name: plans["configurations"][name] for name in ("2d", CONFIGURATION)}
         write_json(out / "plans.json", plans)
@@ -125,7 +124,7 @@ def _micro(stock: dict[str, Any]) -> dict[str, Any]:
     return {"inherits_from": "2d", "batch_size": 6, "patch_size": list(PATCH), "architecture": architecture}
 
 
-def _train(home: Path, plans: dict[str, Any], iterations: int, seed: int, progress: bool) -> Path:
+def _train(home: Path, plans: dict[str, Any], iterations: int, seed: int) -> Path:
     import torch
 
     os.environ.update(nnUNet_n_proc_DA="0")  # augment in this process: the order of batches is then fixed
@@ -134,8 +133,7 @@ def _train(home: Path, plans: dict[str, Any], iterations: int, seed: int, progre
 
         dataset = read_json(home / "raw" / DATASET / "dataset.json")
         given = json.loads(json.dumps(plans)) | {"continue_training": False}
-        bar = tqdm(total=iterations, desc="train segmenter", unit="step", disable=None if progress else True)
-        with bar:
+        with tqdm(total=iterations, desc="train segmenter", unit="step", disable=None) as bar:
             trainer = SegmenterTrainer(given, CONFIGURATION, 0, dataset, torch.device("cpu"))
             trainer.set_up(iterations, seed, bar)
             trainer.run_training()
