@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mmdino.errors import UserError
+from mmdino.errors import UserError, one_line
 from mmdino.files import atomic, file_digest
 from mmdino.leakage.descriptor import GRID, describe
 from mmdino.nifti import Volume, in_ras, read_volume
@@ -50,7 +50,7 @@ class Fingerprints:
                     parts.append(Fingerprints(**{name: opened[name] for name in opened.files}))
             except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
                 raise UserError(
-                    f"{path}: are no fingerprints ({' '.join(str(error).split())}); run `mmdino fingerprint` again"
+                    f"{path}: are no fingerprints ({one_line(error)}); run `mmdino fingerprint` again"
                 ) from None
         return Fingerprints(
             **{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])}
