@@ -77,7 +77,7 @@ def steps(out: Path, count: int) -> Iterator[tuple[str, Callable[[], object]]]:
     )
     yield "manifest", lambda: kept.update(manifest=build_manifest(COHORT, cohort, raw))
     ready = stripped(kept["manifest"])
-    yield "slice bank", lambda: build_bank(ready, study.bank, folder / "slices", progress=False)
+    yield "slice bank", lambda: build_bank(ready, study.bank, folder / "slices")
     yield "splits", lambda: kept.update(splits=make_splits(study, kept["manifest"], ready))
     patients = Patients(SliceBank.open([folder / "slices"]), kept["splits"])
     settings = Settings(backbone="random", batch=BATCH, **TINY)

@@ -27,7 +27,7 @@ def phantoms(folder: Path, patients: int) -> Patients:
     write_cohort(COHORT, made, cohort.stage, folder / "raw", folder / "truth")
     manifest = build_manifest(COHORT, cohort, folder / "raw")
     ready = stripped(manifest)
-    build_bank(ready, study.bank, folder / "slices", progress=False)
+    build_bank(ready, study.bank, folder / "slices")
     return Patients(SliceBank.open([folder / "slices"]), make_splits(study, manifest, ready))
 
 

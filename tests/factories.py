@@ -87,6 +87,6 @@ def tiny_study(
         manifests.append(build_manifest(name, study.cohorts[name], root))
         tables.append(as_preprocessed(manifests[-1]))
         banks.append(folder / "slices" / name)
-        build_bank(tables[-1], volumes or study.bank, banks[-1], progress=False)
+        build_bank(tables[-1], volumes or study.bank, banks[-1])
     splits = make_splits(study, pd.concat(manifests), pd.concat(tables))
     return Patients(SliceBank.open(banks), splits)

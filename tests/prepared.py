@@ -92,9 +92,3 @@ def tumour_outside(patient: Prepared) -> None:
     patient.tumour = np.roll(patient.tumour, patient.tumour.shape[0] // 2, axis=0)
     patient.tumour[patient.brain & (np.indices(patient.brain.shape)[2] % 4 > 0)] = 0
     patient.tumour[:3, :20, :20] = 2
-
-
-FAULTS = {
-    fault.__name__: fault
-    for fault in (flipped, cut, cut_sequence, mixed_up, one_scan_twice, unregistered, beside_the_atlas, brainless)
-}

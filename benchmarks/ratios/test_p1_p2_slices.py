@@ -35,7 +35,7 @@ def folders(tmp_path_factory, quick):
 def drawn(folders, tmp_path_factory):
     """Return what draws a batch's views, and leaves their rendering to others."""
     path = tmp_path_factory.mktemp("bank") / "bank"
-    build_bank(preprocessed(folders), Bank(), path, progress=False)
+    build_bank(preprocessed(folders), Bank(), path)
     bank, turns = SliceBank.open([path]), [Drawn(folders[n % len(folders)].name, n) for n in range(BATCH)]
 
     def draw() -> list[Unrendered]:
@@ -70,7 +70,7 @@ def test_p1_a_training_sample_whose_views_a_gpu_makes(beside, drawn, released):
 def test_p2_the_slice_bank(beside, folders, tmp_path):
     def build() -> None:
         anew = Path(tempfile.mkdtemp(dir=tmp_path))  # into a bank that is there, it would take everybody over
-        build_bank(preprocessed(folders), Bank(), anew / "bank", progress=False)
+        build_bank(preprocessed(folders), Bank(), anew / "bank")
 
     def read() -> None:
         for folder in folders:

@@ -33,7 +33,7 @@ def folders(tmp_path, quick):
 @pytest.fixture
 def compared(beside, folders, tmp_path, quick):
     """Return what times a network's features under all sets."""
-    build_bank(preprocessed(folders), Bank(axes=[AXIAL]), tmp_path / "bank", progress=False)
+    build_bank(preprocessed(folders), Bank(axes=[AXIAL]), tmp_path / "bank")
     known = Patients(SliceBank.open([tmp_path / "bank"]), splits(folders))
     passes = SUBSETS[:2] if quick else SUBSETS
 

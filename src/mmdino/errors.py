@@ -13,6 +13,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
+def one_line(error: BaseException) -> str:
+    """Return all that somebody else's error says, in one line, to be quoted in a sentence of ours; its type, if it is silent."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint such as ``; did you mean 'shards'?`` for a misspelt name, or the list of known names."""
     names = sorted(known)

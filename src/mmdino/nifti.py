@@ -17,11 +17,12 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from mmdino.errors import UserError
+from mmdino.errors import UserError, one_line
 from mmdino.files import atomic
 
 TOLERANCE_MM = 0.1
 RESAMPLE = "resample it to that grid (a segmentation by nearest neighbour), or mend the header"
+RAS = nib.orientations.axcodes2ornt("RAS")
 Order = Literal["C", "K"]
 
 
@@ -137,7 +138,7 @@ def require_whole(path: Path | str) -> None:
             with gzip.open(path) as opened:
                 length = sum(map(len, iter(lambda: opened.read(1 << 20), b"")))
     except (HeaderDataError, WrapStructError, OSError, EOFError, zlib.error, ValueError) as error:
-        raise _bad(path, f"is truncated or damaged ({_one_line(error)})", "download or unpack it again") from None
+        raise _bad(path, f"is truncated or damaged ({_said(error)})", "download or unpack it again") from None
     if length < expected:
         raise _bad(path, f"is truncated ({length} of {expected} bytes)", "download or unpack it again")
 
@@ -147,6 +148,11 @@ def reorient(volume: Volume, orientation: NDArray) -> Volume:
     change = nib.orientations.ornt_transform(nib.io_orientation(volume.affine), orientation)
     affine = volume.affine @ nib.orientations.inv_ornt_aff(change, volume.array.shape)
     return Volume(nib.apply_orientation(volume.array, change), affine)
+
+
+def in_ras(volume: Volume) -> Volume:
+    """Return the volume with its axes from left to right, back to front and feet to head; no voxel is interpolated."""
+    return reorient(volume, RAS)
 
 
 def same_space(a: Volume, b: Volume) -> bool:
@@ -232,7 +238,7 @@ def _open(path: Path | str) -> nib.Nifti1Pair:
         raise _bad(path, "there is no such file", "mend the path in the manifest or put the file there") from None
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
         raise _bad(
-            path, f"is not a readable NIfTI file ({_one_line(error)})", "download or convert it again (dcm2niix)"
+            path, f"is not a readable NIfTI file ({_said(error)})", "download or convert it again (dcm2niix)"
         ) from None
     if not isinstance(image, nib.Nifti1Pair):
         raise _bad(path, f"is not NIfTI but {type(image).__name__}", "convert it to .nii.gz")
@@ -252,7 +258,7 @@ def _data(image: nib.Nifti1Pair, path: Path | str, order: Order) -> NDArray:
     try:
         array = _voxels(image, path)
     except (OSError, EOFError, zlib.error, IsalError, ValueError, MemoryError) as error:  # type: ignore[misc]  # its stub says `error: object`
-        raise _bad(path, f"is truncated or damaged ({_one_line(error)})", "download or convert it again") from None
+        raise _bad(path, f"is truncated or damaged ({_said(error)})", "download or convert it again") from None
     if array.dtype.kind not in "uif":
         raise _bad(path, f"holds {array.dtype} values instead of numbers", "export it in greyscale")
     if array.dtype.itemsize == 8:
@@ -281,7 +287,7 @@ def _affine(image: nib.Nifti1Pair, path: Path | str) -> NDArray[np.float64]:
     try:
         qform = image.get_qform(coded=True)[0]
     except (HeaderDataError, ValueError) as error:
-        raise _bad(path, f"has an unusable qform ({_one_line(error)})", "convert it again (dcm2niix)") from None
+        raise _bad(path, f"has an unusable qform ({_said(error)})", "convert it again (dcm2niix)") from None
     given = {name: form for name, form in (("sform", sform), ("qform", qform)) if form is not None}
     if not given:
         raise _bad(
@@ -320,5 +326,5 @@ def _apart(a: NDArray, b: NDArray, shape: tuple[int, ...]) -> float:
     return float(np.linalg.norm((corners @ (np.asarray(a) - np.asarray(b)).T)[:, :3], axis=1).max())
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+def _said(error: Exception) -> str:
+    return one_line(error)[:120]

@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # pandas takes .4 CPU s to load, and who only asks for names 
 
 SEQUENCES = ("t1", "t1c", "t2", "flair")
 CLASSES = ("astrocytoma", "glioblastoma", "oligodendroglioma")
-STAGES = ("native", "atlas", "atlas-other-space", "stripped", "stripped-other-space")
 PERSON: dict[str, type] = {"age": float, "sex": str}  # in years; male, female; empty where a cohort does not tell
 # What quality control measures of a patient (mmdino.preprocess.quality), by column.
 QUALITY: dict[str, type] = {

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from mmdino.config.experiment import Policy
+from mmdino.config.sources import Rule
 from mmdino.config.strict import Strict
 
 
@@ -79,7 +80,7 @@ class Bank(Strict):
     axes: list[Literal[0, 1, 2]] = Field(default=[0, 1, 2], min_length=1, description="0 sagittal, 1 coronal, 2 axial.")
     min_tumour_voxels: int = Field(default=500, ge=1)
     crop: int = Field(default=96, ge=16, description="Side of the crop in voxels.")
-    slice_choice: Literal["mended", "released"] = Field(
+    slice_choice: Rule = Field(
         default="mended",
         description="released: sums label values instead of counting voxels, and truncates the centre.",
     )

@@ -1,6 +1,6 @@
 """Where the value of a setting comes from: the paper, its released code, or us."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.config import JsonDict
@@ -9,6 +9,7 @@ PAPER: JsonDict = {"source": "paper"}
 CODE: JsonDict = {"source": "released code"}
 MENDED: JsonDict = {"source": "ours (mends the released code)"}
 OURS = "ours"
+Rule = Literal["mended", "released"]  # of what the released code does wrong: done right, or as there
 PAPER_OR_CODE = (PAPER["source"], CODE["source"])
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mmdino.errors import UserError, nearest
+from mmdino.errors import UserError, nearest, one_line
 
 
 class Strict(BaseModel):
@@ -36,7 +36,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a text file ({error}); name a YAML file") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not valid YAML: {' '.join(str(error).split())}; mend that line") from None
+        raise UserError(f"{path}: is not valid YAML: {one_line(error)}; mend that line") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: must hold 'key: value' lines, but holds a {type(value).__name__}")
     return value

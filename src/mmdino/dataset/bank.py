@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mmdino.config import Bank, Reads, Volumes
-from mmdino.errors import UserError
+from mmdino.errors import UserError, one_line
 from mmdino.files import content_key, read_json
 from mmdino.tables import SLICES, read_table
 
@@ -177,7 +177,7 @@ def _mapped(folder: Path, name: str, meta: dict) -> NDArray:
     try:
         array = _loaded(path, mapped=bool(meta["rows"]))
     except (OSError, ValueError, EOFError) as error:
-        raise _refused(path, f"cannot be read ({' '.join(str(error).split())})") from None
+        raise _refused(path, f"cannot be read ({one_line(error)})") from None
     if len(array) != meta["rows"]:
         raise _refused(path, f"holds {len(array)} rows, and meta.json says {meta['rows']}")
     return array

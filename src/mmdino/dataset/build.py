@@ -8,12 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike, NDArray
-from rich.console import Console
-from rich.progress import track
+from tqdm import tqdm
 
 from mmdino.config import Bank, Volumes
 from mmdino.dataset import slices
@@ -22,11 +20,11 @@ from mmdino.dataset.before import STAMPS, Before, stamp
 from mmdino.dataset.volumes import cut_volume
 from mmdino.errors import UserError
 from mmdino.files import atomic_folder, write_json
-from mmdino.nifti import Volume, on_one_grid, read_labels, read_volume
+from mmdino.nifti import in_ras, on_one_grid, read_labels, read_volume
 from mmdino.tables import FAILURES, SEQUENCES, SLICES, write_table
 
 
-def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Path | str, progress: bool = True) -> None:
+def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Path | str) -> None:
     """Cut slices (or, as ``settings`` say, volumes) of a cohort's patients into a bank folder.
 
     The patients are those of status ``done`` in ``tables.PREPROCESSED``.
@@ -43,8 +41,6 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
         raise UserError(f"bank.axes is {settings.axes}: patients are evaluated on axial slices; add {AXIAL}")
     done = preprocessed[preprocessed["status"] == "done"].sort_values(["subject", "session"])
     patients: list[dict] = done.drop_duplicates("subject").to_dict("records")
-    console = Console(stderr=True)
-    quiet = not progress or not console.is_terminal
     cut: Callable[[Mapping[str, str]], tuple[Slices, list[dict]]]
     shape: tuple[int, ...]
     if isinstance(settings, Bank):
@@ -60,7 +56,7 @@ def build_bank(preprocessed: pd.DataFrame, settings: Bank | Volumes, folder: Pat
         _Growing(temporary / "tumour.npy", np.uint8, shape) as tumour,
         _Growing(temporary / "present.npy", np.bool_, (len(SEQUENCES),)) as present,
     ):
-        for patient in track(patients, f"crops of {len(patients)} patients", console=console, disable=quiet):
+        for patient in tqdm(patients, desc="crops", unit="patient", disable=None):
             try:
                 stamps[patient["subject"]] = stamp(patient)
                 crops, found = before.of(patient) or cut(patient)
@@ -163,15 +159,9 @@ def _read(paths: Mapping[str, str]) -> tuple[dict[int, NDArray], NDArray, NDArra
         raise UserError(f"subject '{paths['subject']}' has no {missing}; without one no slice can be chosen")
     scans = {name: read_volume(paths[name], "K") for name in given}
     turned = on_one_grid(scans | {"seg": read_labels(paths["seg"], "K")}, paths)
-    images = {SEQUENCES.index(name): _ras(turned[name]) for name in given}
-    segmentation = turned["seg"]
-    axes = nib.orientations.io_orientation(segmentation.affine)[:, 0]
-    return images, _ras(segmentation), segmentation.spacing[np.argsort(axes)]
-
-
-def _ras(volume: Volume) -> NDArray:
-    """Return the array with its axes turned and flipped to left→right, posterior→anterior, inferior→superior."""
-    return nib.orientations.apply_orientation(volume.array, nib.orientations.io_orientation(volume.affine))
+    images = {SEQUENCES.index(name): in_ras(turned[name]).array for name in given}
+    segmentation = in_ras(turned["seg"])
+    return images, segmentation.array, segmentation.spacing
 
 
 class _Growing:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from mmdino.config import Data
 from mmdino.dataset.bank import SliceBank, Slices
+from mmdino.dataset.splits import ranked
 from mmdino.errors import UserError, nearest
-from mmdino.files import content_key, stable_hash
+from mmdino.files import content_key
 from mmdino.tables import CLASSES, PERSON
 
 UNLABELLED = -1
@@ -106,9 +107,9 @@ def _restricted(splits: pd.DataFrame, seen: Data) -> pd.DataFrame:
     train, labelled = splits["split"] == "train", splits["labelled"].astype(bool)
     for _, members in splits[train & labelled].groupby("label"):
         kept = round(seen.labelled_fraction * len(members)) or 1
-        splits.loc[_ranked(members, "fewer labels")[kept:], "labelled"] = False
+        splits.loc[ranked(members, "fewer labels")[kept:], "labelled"] = False
     spare = splits[train & ~labelled]
-    return splits.drop(index=_ranked(spare, "fewer unlabelled")[round(seen.unlabelled_fraction * len(spare)) :])
+    return splits.drop(index=ranked(spare, "fewer unlabelled")[round(seen.unlabelled_fraction * len(spare)) :])
 
 
 def _left_out(splits: pd.DataFrame, cohort: str) -> pd.DataFrame:
@@ -121,7 +122,3 @@ def _left_out(splits: pd.DataFrame, cohort: str) -> pd.DataFrame:
     left.loc[left["cohort"] == cohort, "split"] = "test"
     left.loc[left["cohort"] == cohort, "labelled"] = left["label"] != ""
     return left
-
-
-def _ranked(patients: pd.DataFrame, purpose: str) -> pd.Index:
-    return patients["patient"].map(lambda patient: stable_hash(purpose, patient)).sort_values(kind="stable").index

@@ -4,12 +4,10 @@ Pure functions on arrays. The released code sums label values to choose a slice,
 tumour; here voxels are counted, and a patient without a tumour is left out (``rule: mended | released``).
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-Rule = Literal["mended", "released"]
+from mmdino.config.sources import Rule
 
 LOW, HIGH = 1, 99  # percentiles of a crop that become 0 and 1
 

@@ -53,12 +53,12 @@ def make_splits(
         for _, stratum in patients[known & (patients["split"] == "train")].groupby(["cohort", "label"]):
             most = len(stratum) - 1  # somebody must be left to train on
             count = min(round(settings.validation_fraction * len(stratum)) or 1, most)
-            patients.loc[_ranked(stratum, "validation", settings.seed)[:count], "split"] = "val"
+            patients.loc[ranked(stratum, "validation", settings.seed)[:count], "split"] = "val"
 
     patients["labelled"] = known & (patients["split"] != "train")
     for _, stratum in patients[known & (patients["split"] == "train")].groupby("label"):
         count = round(settings.labelled_fraction * len(stratum)) or 1
-        patients.loc[_ranked(stratum, "labelled", settings.seed)[:count], "labelled"] = True
+        patients.loc[ranked(stratum, "labelled", settings.seed)[:count], "labelled"] = True
 
     _check(patients)
     return patients[list(SPLITS.columns)].sort_values("patient").reset_index(drop=True)
@@ -144,9 +144,9 @@ def _by_lists(patients: pd.DataFrame, folder: str) -> pd.DataFrame:
     return patients[~unused].copy()
 
 
-def _ranked(stratum: pd.DataFrame, purpose: str, seed: int) -> pd.Index:
-    """Return a stratum's row labels in the order of the patients' hashes."""
-    rank = stratum["patient"].map(lambda patient: stable_hash(purpose, seed, patient))
+def ranked(patients: pd.DataFrame, *key: object) -> pd.Index:
+    """Return the patients' row labels in the order of their hashes; ``key``: what they are ranked for."""
+    rank = patients["patient"].map(lambda patient: stable_hash(*key, patient))
     return rank.sort_values(kind="stable").index
 
 

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mmdino.config import Volumes
+from mmdino.dataset.bank import AXIAL
 from mmdino.dataset.slices import scale, tumour_voxels
-
-AXIAL = 2
 
 
 def cut_volume(

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from mmdino.cohorts import build_manifest, load_adapter
 from mmdino.cohorts.common.tree import walk
 from mmdino.config import Cohort, Labels
-from mmdino.errors import UserError
+from mmdino.errors import UserError, one_line
 from mmdino.nifti import on_one_grid, read_labels, read_volume
 from mmdino.tables import SEQUENCES
 
@@ -47,5 +47,5 @@ def _fault(row: dict[str, str]) -> str:
             scans["seg"] = read_labels(row["seg"])
         on_one_grid(scans, row)
     except UserError as error:
-        return " ".join(str(error).split())
+        return one_line(error)
     return ""

@@ -204,10 +204,7 @@ def _slurm() -> Iterator[Finding]:
             f"sacct does not answer ({accounting.said}): no GPU hours, and Snakemake's own jobs need it",
         )
     )
-    fields = "account,partition,qos,maxsubmitjobs"
-    mine = _ask(
-        "sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={getpass.getuser()}", f"format={fields}"
-    )
+    mine = _associations("account,partition,qos,maxsubmitjobs")
     for line in mine.said.splitlines() if mine.ok else ():
         account, partition, qos, limit = line.split("|")
         details = f"{account}; partition {partition or 'any'}; QoS {qos or 'default'}; at most {limit or 'any number of'} jobs"
@@ -242,16 +239,7 @@ def _profile(folder: Path) -> Iterator[Finding]:
         return
     options = [*_read(profile).get("default-resources", []), *ours.get("slurm", []), *ours.get("slurm_cpu", [])]
     named = _named([str(option) for option in options])
-    mine = (
-        "sacctmgr",
-        "--noheader",
-        "--parsable2",
-        "show",
-        "associations",
-        f"user={getpass.getuser()}",
-        "format=account",
-    )
-    known = {"partition": _ask("sinfo", "--noheader", "--format=%R"), "account": _ask(*mine)}
+    known = {"partition": _ask("sinfo", "--noheader", "--format=%R"), "account": _associations("account")}
     wrong = [
         f"{what} '{name}'; you may use {', '.join(sorted(set(known[what].said.split())))}"
         for what, name in named
@@ -282,6 +270,12 @@ def _named(options: list[str]) -> list[tuple[str, str]]:
 class _Answer:
     ok: bool
     said: str
+
+
+def _associations(fields: str) -> _Answer:
+    """Ask for what this user may use: accounts, partitions, limits."""
+    user = f"user={getpass.getuser()}"
+    return _ask("sacctmgr", "--noheader", "--parsable2", "show", "associations", user, f"format={fields}")
 
 
 def _ask(*command: str) -> _Answer:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from mmdino.errors import UserError
-from mmdino.nifti import Volume
+from mmdino.nifti import Volume, in_ras
 from mmdino.tables import SEQUENCES
 
 GRID = (20, 24, 20)
@@ -30,9 +29,10 @@ def describe(scans: Mapping[str, Volume]) -> NDArray[np.float32]:
     Raises:
         UserError: too little of a brain is there.
     """
-    volumes = [nib.orientations.apply_orientation(v.array, nib.io_orientation(v.affine)) for v in scans.values()]
+    turned = [in_ras(scan) for scan in scans.values()]
+    volumes = [scan.array for scan in turned]
     brain = np.any([volume > 0 for volume in volumes], axis=0)
-    covered = _covered_mm(brain, next(iter(scans.values())))
+    covered = _covered_mm(brain, turned[0].spacing)
     if covered < LEAST_MM:
         raise UserError(f"its scans show {covered:.0f} mm of brain along one axis, and {LEAST_MM:.0f} are needed")
     spread, centre = _moments(brain)
@@ -46,9 +46,8 @@ def describe(scans: Mapping[str, Volume]) -> NDArray[np.float32]:
     return described
 
 
-def _covered_mm(brain: NDArray[np.bool_], scan: Volume) -> float:
-    """Return how far the mask reaches along the axis on which it reaches least."""
-    spacing = scan.spacing[nib.io_orientation(scan.affine)[:, 0].argsort()]
+def _covered_mm(brain: NDArray[np.bool_], spacing: NDArray[np.float64]) -> float:
+    """Return how far the mask, of voxels of so many mm (3,), reaches along the axis on which it reaches least."""
     profiles = (np.flatnonzero(brain.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3))
     return min(float(np.ptp(places) + 1) * step if places.size else 0.0 for places, step in zip(profiles, spacing))
 

@@ -7,16 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mmdino.errors import UserError
+from mmdino.errors import UserError, one_line
 from mmdino.files import atomic, file_digest
 from mmdino.leakage.descriptor import GRID, describe
-from mmdino.nifti import Volume, read_volume
+from mmdino.nifti import Volume, in_ras, read_volume
 from mmdino.tables import SEQUENCES
 
 log = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ class Fingerprints:
                     parts.append(Fingerprints(**{name: opened[name] for name in opened.files}))
             except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
                 raise UserError(
-                    f"{path}: are no fingerprints ({' '.join(str(error).split())}); run `mmdino fingerprint` again"
+                    f"{path}: are no fingerprints ({one_line(error)}); run `mmdino fingerprint` again"
                 ) from None
         return Fingerprints(
             **{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])}
@@ -96,7 +95,7 @@ def _crops(subject: str, scans: dict[str, Volume]) -> NDArray[np.float16]:
 
 def voxel_hash(volume: Volume) -> str:
     """Return a hash of the voxels alone: the same whatever the header, the type on disk and the order of the axes."""
-    turned = nib.orientations.apply_orientation(volume.array, nib.io_orientation(volume.affine))
+    turned = in_ras(volume).array
     key = hashlib.blake2b(repr(turned.shape).encode(), digest_size=16)
     key.update(np.ascontiguousarray(turned, np.float32).tobytes())
     return key.hexdigest()

@@ -5,14 +5,13 @@ import html
 import io
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mmdino.errors import UserError
 from mmdino.files import write_text
-from mmdino.nifti import read_volume
+from mmdino.nifti import in_ras, read_volume
 from mmdino.tables import SEQUENCES
 
 MOST = 200  # pairs shown
@@ -73,7 +72,6 @@ def _picture(rows: list[dict], names: list[str]) -> str:
 
 
 def _planes(path: str) -> list[NDArray]:
-    volume = read_volume(path)
-    turned = nib.orientations.apply_orientation(volume.array, nib.io_orientation(volume.affine))
+    turned = in_ras(read_volume(path)).array
     heights = np.flatnonzero((turned > 0).any(axis=(0, 1)))
     return [turned[:, :, heights[int(part * (len(heights) - 1))]] for part in HEIGHTS]

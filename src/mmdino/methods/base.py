@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mmdino.config import MethodSettings
 from mmdino.dataset.bank import Slices
 from mmdino.dataset.patients import Patients
-from mmdino.errors import UserError
+from mmdino.errors import UserError, one_line
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -140,8 +140,7 @@ def restore(network: Network, run: Run, what: str) -> Network:
     try:
         network.load_state_dict(safetensors.torch.load_file(path))
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: holds no {what} ({reason}); run `mmdino train` again") from None
+        raise UserError(f"{path}: holds no {what} ({one_line(error)[:200]}); run `mmdino train` again") from None
     return network
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmdino.phantom.anatomy import load_anatomy
 from mmdino.phantom.noise import Grid, SmoothNoise
+from mmdino.phantom.signs import Signs
 
 if TYPE_CHECKING:
     from mmdino.phantom.patient import Patient
@@ -45,7 +46,7 @@ class Lesion:
 class LesionFields:
     """Fields on a grid, each in [0, 1]: how much of each part there is, and where the signs are."""
 
-    signs: object
+    signs: Signs
     tumour: np.ndarray
     oedema: np.ndarray
     necrosis: np.ndarray
@@ -69,11 +70,11 @@ class LesionFields:
         """Paint, in place, the signs that only some sequences show."""
         t1c, t2, flair = (images[sequences.index(name)] for name in ("t1c", "t2", "flair"))
         t1c += np.float32(self.enhancement_gain * enhancement) * self.enhancing
-        if self.signs.mismatch:  # type: ignore[attr-defined]
+        if self.signs.mismatch:
             flair += self.core * self.tumour * (np.float32(self.mismatch_level) - flair)
-        if self.signs.heterogeneity:  # type: ignore[attr-defined]
+        if self.signs.heterogeneity:
             t2 *= 1 + np.float32(self.texture_gain) * self.texture * self.tumour
-        if self.signs.specks:  # type: ignore[attr-defined]
+        if self.signs.specks:
             t2 *= 1 - np.float32(0.75) * self.specks
             t1c *= 1 - np.float32(0.06) * self.specks
             flair *= 1 - np.float32(0.10) * self.specks
@@ -87,7 +88,7 @@ def lesion_fields(patient: Patient, lesion: Lesion, grid: Grid, white: np.ndarra
         SmoothNoise(generator, scale, *box)(grid) for scale in (11.0, 14.0, 4.5, 3.2, 6.0, 9.0)
     )
     ring = signs.enhancement == "ring"
-    rho = _ball_radius(lesion, grid) + np.float32(0.10 + 0.14 * ring * 0.5) * surface
+    rho = _ball_radius(lesion, grid) + np.float32(0.10 + 0.07 * ring) * surface
     tumour = _step((1 - rho) / (0.16 if signs.indistinct else 0.05)) * inside
     reach = generator.uniform(1.7, 2.2) if signs.oedema else generator.uniform(1.05, 1.25)
     oedema = _step((reach - rho - 0.12 * spread) / 0.08) * np.clip(1.4 * white, 0, 1) * (1 - tumour) * inside

@@ -19,7 +19,7 @@ SCANNED = 0.7  # share of patients who are scanned and resampled; the others are
 WHITE = 1000  # intensity of white matter in T1
 
 
-def write_cases(out: Path, patients: int = 24, seed: int = 0, first: int = 0, progress: bool = True) -> None:
+def write_cases(out: Path, patients: int = 24, seed: int = 0) -> None:
     """Write ``<patient>/<patient>_{t1,t1c,t2,flair,seg}.nii.gz`` as preprocessing would leave them.
 
     Variants and training sites take turns. Most patients go through the scanner (other spaces, thick slices) and back by
@@ -30,11 +30,8 @@ def write_cases(out: Path, patients: int = 24, seed: int = 0, first: int = 0, pr
         out: the folder.
         patients: how many.
         seed: of the patients, in their own namespace.
-        first: number of the first one; a later range gives patients to test on.
-        progress: show a bar when the output is a terminal.
     """
-    numbers = range(first, first + patients)
-    for number in tqdm(numbers, desc="phantoms for the segmenter", disable=None if progress else True):
+    for number in tqdm(range(patients), desc="phantoms for the segmenter", unit="patient", disable=None):
         subject = f"case-{number:03d}"
         if (out / subject / f"{subject}_seg.nii.gz").exists():  # written last
             continue

@@ -1,6 +1,5 @@
 """The signs of a tumour, how often each subtype shows them, and what a perfect reader of signs could reach."""
 
-import itertools
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -94,19 +93,6 @@ def posterior(variant: Variant, signs: Signs, sequences: tuple[str, ...]) -> np.
             shown = np.array(variant.binary[name])
             weight *= shown if getattr(signs, name) else 1 - shown
     return weight / weight.sum()
-
-
-def oracle_confusion(variant: Variant, sequences: tuple[str, ...]) -> np.ndarray:
-    """Return the joint probabilities (true class, decided class) of the Bayes decision, by enumerating all signs."""
-    confusion = np.zeros((len(CLASSES), len(CLASSES)))
-    for enhancement, *seen in itertools.product(ENHANCEMENT, *[(False, True)] * len(BINARY)):
-        signs = Signs(str(enhancement), False, **{name: bool(value) for name, value in zip(BINARY, seen)})
-        everything = np.array(variant.priors) * [row[ENHANCEMENT.index(enhancement)] for row in variant.enhancement]
-        for name, value in zip(BINARY, seen):
-            shown = np.array(variant.binary[name])
-            everything *= shown if value else 1 - shown
-        confusion[:, posterior(variant, signs, sequences).argmax()] += everything
-    return confusion
 
 
 def as_row(signs: Signs) -> dict[str, object]:

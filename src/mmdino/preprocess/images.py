@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdino.errors import UserError
-from mmdino.nifti import Volume, reorient
+from mmdino.nifti import RAS, Volume, reorient
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MAX_SHEAR = 0.02
-RAS = nib.orientations.axcodes2ornt("RAS")
 
 
 def harmonise(volume: Volume, path: Path | str) -> Volume:

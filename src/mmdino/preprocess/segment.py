@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from mmdino.errors import UserError
 from mmdino.models.nnunet import NNUNet, model_folder, quiet
-from mmdino.nifti import Volume, reorient
-from mmdino.preprocess.images import RAS
+from mmdino.nifti import RAS, Volume, reorient
 
 CORE, OEDEMA, ENHANCING = 1, 2, 3
 NAMES = (  # what a label's name says, the first that fits; the rest of the whole tumour is oedema

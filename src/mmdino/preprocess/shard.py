@@ -20,7 +20,7 @@ from mmdino.preprocess.atlas import Atlas, load_atlas
 from mmdino.preprocess.bids import ANAT, Names, write_dataset, write_side_files
 from mmdino.preprocess.brain import weights_file
 from mmdino.preprocess.environment import one_thread
-from mmdino.preprocess.quality.measure import Measures
+from mmdino.preprocess.quality.measure import rounded
 from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, conform
 
 REVISION = 2  # raise it when the chain's results change: every patient is then made again
@@ -33,7 +33,6 @@ def run_shard(
     settings: Preprocess,
     manifest: pd.DataFrame,
     derivatives: Path,
-    progress: bool = True,
     everybody: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Preprocess the manifest's patients one after the other, in one thread.
@@ -48,7 +47,6 @@ def run_shard(
         settings: atlas, networks, seed.
         manifest: rows of ``tables.MANIFEST``, this shard's only.
         derivatives: the cohort's folder of derivatives; made if it is not there.
-        progress: show a bar when the output is a terminal.
         everybody: the cohort's whole manifest: who would be written where somebody else is fails, in whichever shard
             that one is; None: ``manifest`` is all of it.
 
@@ -65,7 +63,7 @@ def run_shard(
         write_dataset(derivatives, name, atlas)
     done, unsegmented = [], _for_unsegmented(cohort, settings)
     named = _by_record(manifest if everybody is None else everybody, derivatives, atlas)
-    for row in tqdm(rows, desc=f"preprocess {name}", unit="patient", disable=None if progress else True):
+    for row in tqdm(rows, desc=f"preprocess {name}", unit="patient", disable=None):
         stage = row["stage"] or cohort.stage
         asked = settings if row["seg"] else unsegmented
         done.append(_patient({key: str(value) for key, value in row.items()}, stage, asked, derivatives, atlas, named))
@@ -114,7 +112,7 @@ def _patient(
         result = _chain(stage)(row, names, atlas, settings)
         made = (
             result.row
-            | _numbers(result.measures)
+            | rounded(result.measures)
             | {
                 "status": "done",
                 "reason": "; ".join(result.notes),
@@ -150,13 +148,6 @@ def _chain(stage: str) -> Any:
         "stripped": patient.stripped,
         "stripped-other-space": patient.elsewhere,
     }[stage]
-
-
-def _numbers(measures: Measures) -> dict[str, Any]:
-    """Return measures as a record can hold them: rounded, and nothing where a check could not judge."""
-    return {
-        name: value if isinstance(value, str) else round(value, 4) for name, value in measures.items() if value == value
-    }
 
 
 def _key(row: dict[str, str], stage: str, settings: Preprocess, atlas: Atlas) -> str:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from mmdino.errors import UserError
 from mmdino.files import atomic, read_json, write_json
+from mmdino.models.nnunet import quiet
 from mmdino.nifti import read_labels, read_volume
 from mmdino.preprocess.environment import one_thread
 from mmdino.tables import SEQUENCES
@@ -24,7 +25,7 @@ PATCH = (192, 160)  # a whole axial slice of a brain at 1 mm, so that one tile p
 FEATURES = (8, 16, 32, 48, 48, 48)
 
 
-def train_segmenter(cases: Path, out: Path, iterations: int = 1000, seed: int = 0, progress: bool = True) -> None:
+def train_segmenter(cases: Path, out: Path, iterations: int = 1000, seed: int = 0) -> None:
     """Train on a folder of patients and write the model that :mod:`mmdino.preprocess.segment` reads.
 
     nnU-Net makes its fingerprint, plan and preprocessing; the plan is then given a network of 8–48 features, since its
@@ -37,7 +38,6 @@ def train_segmenter(cases: Path, out: Path, iterations: int = 1000, seed: int = 
         out: the model folder: ``dataset.json``, ``plans.json``, ``fold_0/checkpoint_final.pth``.
         iterations: training steps, in epochs of 50; below 400 the core is not learnt.
         seed: of weights, patches and augmentation.
-        progress: show a bar when the output is a terminal.
 
     Raises:
         UserError: a file is missing or bad, or there are fewer than five patients.
@@ -47,7 +47,7 @@ def train_segmenter(cases: Path, out: Path, iterations: int = 1000, seed: int = 
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".segmenter-") as scratch, _folders(Path(scratch)) as home:
         _arrange(cases, home / "raw" / DATASET)
         plans = _plan(home)
-        checkpoint = _train(home, plans, iterations, seed, progress)
+        checkpoint = _train(home, plans, iterations, seed)
         reduce_checkpoint(checkpoint, out / "fold_0" / "checkpoint_final.pth")
         plans["configurations"] = {name: plans["configurations"][name] for name in ("2d", CONFIGURATION)}
         write_json(out / "plans.json", plans)
@@ -96,7 +96,7 @@ def _arrange(cases: Path, dataset: Path) -> None:
 
 def _plan(home: Path) -> dict[str, Any]:
     """Let nnU-Net fingerprint, plan and preprocess; add the small configuration to its plan."""
-    with _quiet():
+    with quiet():
         from nnunetv2.experiment_planning import plan_and_preprocess_api as nnunet
 
         nnunet.extract_fingerprints([1], num_processes=1, check_dataset_integrity=True, show_progress_bar=False)
@@ -124,17 +124,16 @@ def _micro(stock: dict[str, Any]) -> dict[str, Any]:
     return {"inherits_from": "2d", "batch_size": 6, "patch_size": list(PATCH), "architecture": architecture}
 
 
-def _train(home: Path, plans: dict[str, Any], iterations: int, seed: int, progress: bool) -> Path:
+def _train(home: Path, plans: dict[str, Any], iterations: int, seed: int) -> Path:
     import torch
 
     os.environ.update(nnUNet_n_proc_DA="0")  # augment in this process: the order of batches is then fixed
-    with _quiet():
+    with quiet():
         from mmdino.preprocess.trainer import SegmenterTrainer
 
         dataset = read_json(home / "raw" / DATASET / "dataset.json")
         given = json.loads(json.dumps(plans)) | {"continue_training": False}
-        bar = tqdm(total=iterations, desc="train segmenter", unit="step", disable=None if progress else True)
-        with bar:
+        with tqdm(total=iterations, desc="train segmenter", unit="step", disable=None) as bar:
             trainer = SegmenterTrainer(given, CONFIGURATION, 0, dataset, torch.device("cpu"))
             trainer.set_up(iterations, seed, bar)
             trainer.run_training()
@@ -153,9 +152,3 @@ def _folders(scratch: Path) -> Iterator[Path]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with contextlib.redirect_stdout(io.StringIO()):
-        yield

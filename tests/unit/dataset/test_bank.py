@@ -28,7 +28,7 @@ def cohort(tmp_path):
 
 
 def _build(table, folder, settings=SETTINGS):
-    build_bank(table, settings, folder, progress=False)
+    build_bank(table, settings, folder)
     return SliceBank.open([folder])
 
 
@@ -181,7 +181,7 @@ def test_several_banks_read_as_one(tmp_path):
     for prefix in ("x", "y"):
         root = write_cohort(tmp_path / prefix, 3, prefix=prefix)
         table = as_preprocessed(build_manifest(prefix, Cohort(stage="stripped", path=prefix), root))
-        build_bank(table, SETTINGS, tmp_path / f"bank-{prefix}", progress=False)
+        build_bank(table, SETTINGS, tmp_path / f"bank-{prefix}")
         banks.append(tmp_path / f"bank-{prefix}")
     both, second = SliceBank.open(banks), SliceBank.open(banks[1:])
     mixed = [both.evaluation_row("y001"), both.evaluation_row("x000"), both.evaluation_row("y001")]
@@ -228,7 +228,7 @@ def test_an_interrupted_build_leaves_nothing_and_the_old_bank_stays(cohort, tmp_
     key = _build(cohort, tmp_path / "bank").key
     monkeypatch.setattr("mmdino.dataset.build.patient_slices", _interrupt)
     with pytest.raises(KeyboardInterrupt):
-        build_bank(cohort, SETTINGS.model_copy(update={"crop": 64}), tmp_path / "bank", progress=False)
+        build_bank(cohort, SETTINGS.model_copy(update={"crop": 64}), tmp_path / "bank")
     assert SliceBank.open([tmp_path / "bank"]).key == key
     assert sorted(found.name for found in tmp_path.iterdir()) == ["bank", "raw"]
 

@@ -26,7 +26,7 @@ def cohort(tmp_path):
 
 
 def _build(table, folder, settings=SETTINGS, planes=None):
-    build_bank(table, settings, folder, progress=False)
+    build_bank(table, settings, folder)
     return SliceBank.open([folder], planes)
 
 

@@ -1,10 +1,26 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from mmdino.evaluation.metrics import mcc
-from mmdino.phantom.signs import VARIANTS, draw_signs, oracle_confusion, posterior
+from mmdino.phantom.signs import BINARY, ENHANCEMENT, VARIANTS, Signs, draw_signs, posterior
+from mmdino.tables import CLASSES
 
 ALL = ("t1", "t1c", "t2", "flair")
+
+
+def oracle_confusion(variant, sequences):
+    """Return the joint probabilities (true class, decided class) of the Bayes decision, by enumerating all signs."""
+    confusion = np.zeros((len(CLASSES), len(CLASSES)))
+    for enhancement, *seen in itertools.product(ENHANCEMENT, *[(False, True)] * len(BINARY)):
+        signs = Signs(enhancement, False, **dict(zip(BINARY, seen)))
+        everything = np.array(variant.priors) * [row[ENHANCEMENT.index(enhancement)] for row in variant.enhancement]
+        for name, value in zip(BINARY, seen):
+            shown = np.array(variant.binary[name])
+            everything *= shown if value else 1 - shown
+        confusion[:, posterior(variant, signs, sequences).argmax()] += everything
+    return confusion
 
 
 def oracle_mcc(variant, sequences):

@@ -11,7 +11,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from mmdino.errors import UserError
 from mmdino.models.nnunet import CARRIED, build_network
-from mmdino.nifti import Volume, reorient
+from mmdino.nifti import Volume, in_ras, reorient
 from mmdino.preprocess import brain
 from mmdino.preprocess.brain import _crop, extract_brain
 
@@ -66,7 +66,7 @@ def test_hd_bet_2_gives_the_same_mask_in_every_orientation(tmp_path):
     assert mask.shape == array.shape
     assert 0 < mask.sum() < mask.size
     turned = extract_brain(reorient(head, nib.orientations.axcodes2ornt("PSL")), "hd-bet-v2", weights=tmp_path)
-    back = reorient(Volume(turned, reorient(head, nib.orientations.axcodes2ornt("PSL")).affine), brain.RAS)
+    back = in_ras(Volume(turned, reorient(head, nib.orientations.axcodes2ornt("PSL")).affine))
     np.testing.assert_array_equal(back.array, mask)
 
 

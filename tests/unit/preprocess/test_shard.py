@@ -46,7 +46,7 @@ def make_patient(folder, subject, sequences=SEQUENCES, seg=True):
 
 def run(rows, tmp_path, **settings):
     settings = Preprocess(**({"segmenter": "none"} | settings))
-    return run_shard("c", COHORT, settings, pd.DataFrame(rows), tmp_path / "derivatives", progress=False)
+    return run_shard("c", COHORT, settings, pd.DataFrame(rows), tmp_path / "derivatives")
 
 
 def truncate(row):
@@ -313,11 +313,11 @@ def test_people_are_not_segmented_by_the_phantoms_model_unasked(tmp_path, monkey
     monkeypatch.setattr(patient, "segment", lambda scans, model: read_labels(given["seg"]))
     given, without = make_patient(tmp_path, "a"), make_patient(tmp_path, "b", seg=False)
     rows = pd.DataFrame([given, without])
-    table = run_shard("c", COHORT, Preprocess(), rows, tmp_path / "people", progress=False)
+    table = run_shard("c", COHORT, Preprocess(), rows, tmp_path / "people")
     assert table.status.tolist() == ["done", "failed"]
     assert "the study names no model that makes one (`preprocess.segmenter`)" in table.reason[1]
     made_up = Cohort(stage="stripped", phantom={"site": "site-a", "patients": 2})
-    table = run_shard("c", made_up, Preprocess(), rows, tmp_path / "phantoms", progress=False)
+    table = run_shard("c", made_up, Preprocess(), rows, tmp_path / "phantoms")
     assert table.status.tolist() == ["done", "done"]
 
 
@@ -332,9 +332,7 @@ def test_two_ids_with_one_bids_name_are_told_in_whichever_shards_they_are(mine, 
     rows = [make_patient(tmp_path, subject) for subject in ("1-12", "11-2", "3")]
 
     def shard(everybody):
-        return run_shard(
-            "c", COHORT, Preprocess(), everybody.iloc[[mine, 2]], tmp_path / "derivatives", False, everybody
-        )
+        return run_shard("c", COHORT, Preprocess(), everybody.iloc[[mine, 2]], tmp_path / "derivatives", everybody)
 
     table = shard(pd.DataFrame(rows))
     assert list(table.status) == ["failed", "done"]

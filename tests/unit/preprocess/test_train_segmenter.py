@@ -32,7 +32,7 @@ def test_too_few_cases_are_refused(tmp_path):
 def test_training_leaves_a_model_that_predicts_and_nothing_else(tmp_path):
     for number in range(5):
         write_case(tmp_path / "cases", f"case-{number}", number)
-    train_segmenter(tmp_path / "cases", tmp_path / "models" / "new", iterations=3, progress=False)
+    train_segmenter(tmp_path / "cases", tmp_path / "models" / "new", iterations=3)
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["new"]
     weights = tmp_path / "models" / "new" / "fold_0" / "checkpoint_final.pth"
     assert weights.stat().st_size < 3e6

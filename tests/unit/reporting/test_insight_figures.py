@@ -34,7 +34,7 @@ def data(tmp_path_factory):
     marked[6:36, 16:46] = 100
     marked[6:16, 34:46] = 300  # left and in front of the tumour's middle
     write_volume(marked, np.diag([3.0, 3.0, 10.0, 1.0]), results / "raw/t1.nii.gz")
-    build_bank(rows, Bank(axes=[2], crop=32, min_tumour_voxels=20), results / "cohorts/external/slices", progress=False)
+    build_bank(rows, Bank(axes=[2], crop=32, min_tumour_voxels=20), results / "cohorts/external/slices")
     return replace(found, insight=seen([*rows["subject"]][:6], found.splits))
 
 

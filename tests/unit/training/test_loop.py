@@ -16,9 +16,9 @@ from mmdino.methods.mm_dinov2.settings import Settings
 from mmdino.methods.supervised_vit.settings import Settings as SupervisedSettings
 from mmdino.training.fit import fit
 from mmdino.training.interrupt import Preempted
-from mmdino.training.log import TIMINGS
 from mmdino.training.loop import train
 from mmdino.training.selection import Selection
+from studies import log_of
 from tiny import TINY, TINY_MM_DINOV2, TINY_TRAINING
 
 
@@ -52,11 +52,6 @@ def raise_at(at):
     return before_step
 
 
-def log_without_timings(folder):
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name not in TIMINGS} for line in lines]
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tiny_patients, tmp_path_factory):
     return start(tiny_patients, tmp_path_factory.mktemp("undisturbed"))
@@ -64,7 +59,7 @@ def undisturbed(tiny_patients, tmp_path_factory):
 
 def same(folder, other):
     assert (folder / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
-    assert log_without_timings(folder) == log_without_timings(other)
+    assert log_of(folder) == log_of(other) != []
     records = [json.loads((path / "run.json").read_text()) for path in (folder, other)]
     assert records[0]["best"] == records[1]["best"]
 
@@ -242,7 +237,7 @@ def test_a_network_that_has_diverged_is_said_in_a_sentence(tiny_patients, tmp_pa
 
 
 def test_the_best_weights_on_validation_are_kept_and_read_back(tiny_patients, undisturbed):
-    lines = log_without_timings(undisturbed)
+    lines = log_of(undisturbed)
     looks = [line for line in lines if "val_mcc_cls" in line]
     assert [line["step"] for line in looks] == [4, 8]
     record = json.loads((undisturbed / "run.json").read_text())
@@ -296,6 +291,6 @@ def test_bf16_is_close_to_fp32(tiny_patients, tmp_path):
     for precision in ("fp32", "bf16"):
         settings = Settings(**{**TINY_MM_DINOV2, "steps": 3, "precision": precision})
         folder = start(tiny_patients, tmp_path / precision, settings=settings)
-        losses[precision] = [line["loss"] for line in log_without_timings(folder)]
+        losses[precision] = [line["loss"] for line in log_of(folder)]
     assert losses["bf16"] != losses["fp32"]
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)

@@ -1,6 +1,5 @@
 """Two processes that share every batch compute what one computes with the whole."""
 
-import json
 import multiprocessing
 import os
 import pickle
@@ -17,9 +16,9 @@ from mmdino.methods.base import Run, method
 from mmdino.methods.common import processes
 from mmdino.methods.frozen_vit.settings import Settings as FrozenSettings
 from mmdino.methods.mm_dinov2.settings import Settings
-from mmdino.training.log import TIMINGS
 from mmdino.training.loop import train
 from mmdino.training.processes import companions
+from studies import log_of
 from tiny import TINY, TINY_MM_DINOV2
 
 
@@ -27,11 +26,6 @@ def free_port():
     with socket.socket() as opened:
         opened.bind(("localhost", 0))
         return str(opened.getsockname()[1])
-
-
-def log_of(folder):
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name not in TIMINGS} for line in lines]
 
 
 @pytest.mark.parametrize("centering", ["centring", "sinkhorn"])

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mmdino.cohorts.common.people import HEADINGS, person
 from mmdino.cohorts.common.tree import Tree
-from mmdino.errors import UserError
+from mmdino.errors import UserError, one_line
 
 TITLE_ROWS = 5  # a header may stand below a title (Ceccarelli 2016 has one)
 DATE = re.compile(
@@ -176,9 +176,7 @@ def _sheets(path: Path) -> list[pd.DataFrame]:
     except csv.Error as error:
         raise UserError(f"{path}: is not a readable table ({error}); mend that line, or download it again") from None
     except (ValueError, OSError, KeyError) as error:  # openpyxl raises all of them for damaged files
-        raise UserError(
-            f"{path}: is not a readable table ({' '.join(str(error).split())}); download it again"
-        ) from None
+        raise UserError(f"{path}: is not a readable table ({one_line(error)}); download it again") from None
     except Exception as error:
         if type(error).__name__ not in ("BadZipFile", "InvalidFileException"):
             raise

@@ -20,7 +20,7 @@ class Layout:
 
     Attributes:
         title: the published name.
-        stage: in which stage its scans come (``tables.STAGES``).
+        stage: in which stage its scans come (``config.Cohort.stage``).
         patients: how many were published.
         subject: regular expression of a patient's id.
         name: where subject, stamp (what tells a patient's sessions apart) and kind stand in a path's last parts.

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from mmdino.config import Job, MethodSettings, Needs
-from mmdino.config.sources import CODE, MENDED, PAPER
+from mmdino.config.sources import CODE, MENDED, PAPER, Rule
 from mmdino.methods.common.needs import MANY, network_needs
 from mmdino.tables import SEQUENCES
 
@@ -13,7 +13,6 @@ STARTER = 12 * 4 * 128**2  # weights of its blocks
 Sequence = Literal["t1", "t1c", "t2", "flair"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-Rule = Literal["mended", "released"]
 
 
 class LoopSettings(MethodSettings):

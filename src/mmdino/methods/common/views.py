@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmdino.config.sources import Rule
 from mmdino.dataset.bank import SliceBank
-from mmdino.dataset.slices import Rule
 from mmdino.methods.common.augment import Draws
 from mmdino.methods.common.batch import Unrendered
 from mmdino.methods.common.draws import Drawn, stream

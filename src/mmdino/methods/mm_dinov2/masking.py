@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Rule = Literal["mended", "released"]
+from mmdino.config.sources import Rule
+
 FullModality = Literal["none", "one", "uniform"]
 
 

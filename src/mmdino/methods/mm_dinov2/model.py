@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmdino.methods.common.batch import Views
-from mmdino.methods.common.network import HeadedViT
+from mmdino.methods.common.network import HeadedViT, token_masks
 from mmdino.methods.common.optimise import batch_class_weights
 from mmdino.methods.common.processes import gather
 from mmdino.methods.common.rank import effective_rank
@@ -128,8 +128,7 @@ class StudentTeacher(nn.Module):
         s = self.settings
         absent = None
         if batch.absent.any():
-            patches = (batch.local_crops.shape[-1] // s.patch) ** 2
-            absent = batch.absent.repeat_interleave(patches, dim=1).repeat(s.local_crops, 1)
+            absent = token_masks(batch.absent, batch.local_crops, s).repeat(s.local_crops, 1)
         seen = self.student.look(batch.local_crops, s.sequences, absent, parts=s.accumulate)
         return gather(self.student.scores(seen.cls).unflatten(0, (s.local_crops, -1)), 1)
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from mmdino.config.sources import CODE, MENDED, PAPER
-from mmdino.methods.common.settings import Positive, Rule, Share, TrainingSettings
+from mmdino.config.sources import CODE, MENDED, PAPER, Rule
+from mmdino.methods.common.settings import Positive, Share, TrainingSettings
 from mmdino.tables import CLASSES
 
 

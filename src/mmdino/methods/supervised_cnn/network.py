@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmdino.dataset.bank import Slices
-from mmdino.errors import UserError, nearest
+from mmdino.errors import UserError, nearest, one_line
 from mmdino.methods.common.augment import Draws, render
 from mmdino.methods.supervised_cnn.settings import CNNSettings, Settings
 from mmdino.tables import CLASSES, SEQUENCES
@@ -99,9 +99,8 @@ def _body(settings: Settings, trained: bool, channels: int) -> Any:
     try:
         return timm.create_model(settings.network, pretrained=True, **options)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"no weights '{settings.weights}' for {settings.network} ({reason}); where there is no "
+            f"no weights '{settings.weights}' for {settings.network} ({one_line(error)[:200]}); where there is no "
             "internet, fetch them on a connected machine and give their path, or set `weights: random`"
         ) from None
 

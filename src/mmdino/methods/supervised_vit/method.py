@@ -93,12 +93,10 @@ class SupervisedViT(TrainedViT):
 
 
 def _hide(rng: np.random.Generator, present: np.ndarray, probability: float) -> np.ndarray:
-    """Return which of the present sequences to hide (S,); drawn again until one stays visible."""
+    """Return which of the present sequences to hide (S,); drawn again until one of them, if there is any, stays visible."""
     while True:
         hidden = present & (rng.random(len(present)) < probability)
-        if not present.any():
-            return np.zeros_like(present)
-        if (present & ~hidden).any():
+        if (present & ~hidden).any() or not present.any():
             return hidden
 
 

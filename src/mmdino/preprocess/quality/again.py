@@ -16,7 +16,7 @@ from mmdino.preprocess.atlas import Atlas
 from mmdino.preprocess.bids import Names
 from mmdino.preprocess.figure import write_figure
 from mmdino.preprocess.images import harmonise
-from mmdino.preprocess.quality.measure import measure
+from mmdino.preprocess.quality.measure import measure, rounded
 from mmdino.preprocess.registration import read_pull, resample
 from mmdino.tables import MANIFEST, PREPROCESSED, SEQUENCES, read_table, write_table
 
@@ -83,8 +83,7 @@ def _patient(row: Row, raw: Row, names: Names, atlas: Atlas) -> Row:
         tumour.array,
         atlas.volume,
     )
-    rounded = {name: value if isinstance(value, str) else round(value, 4) for name, value in found.items()}
-    return {name: value for name, value in rounded.items() if value == value}
+    return rounded(found)
 
 
 def _with_skull(row: Row, raw: Row, names: Names, atlas: Atlas, scans: dict[str, Volume]) -> dict[str, Volume]:

@@ -54,6 +54,13 @@ def measure(
     }
 
 
+def rounded(measures: Measures) -> Measures:
+    """Return measures as records and tables hold them: rounded, and nothing where a check could not judge."""
+    return {
+        name: value if isinstance(value, str) else round(value, 4) for name, value in measures.items() if value == value
+    }
+
+
 def expected(sequence: str) -> str:
     """Return how a sequence should look: a t1c as a t1."""
     return "t1" if sequence == "t1c" else sequence

@@ -26,7 +26,7 @@ def study(tmp_path):
     manifest = build_manifest("c", cohort, root)
     folder = tmp_path / "results" / "cohorts" / "c"
     write_table(MANIFEST, manifest, folder / "manifest.tsv")
-    done = run_shard("c", cohort, Preprocess(), manifest, tmp_path / "results" / "derivatives" / "c", progress=False)
+    done = run_shard("c", cohort, Preprocess(), manifest, tmp_path / "results" / "derivatives" / "c")
     write_table(PREPROCESSED, done, folder / "preprocessed" / "shard-0.tsv")
     settings = {
         "name": "s",
