@@ -149,8 +149,7 @@ def write_study(
     for name, arm in arms.items():
         experiment = {"name": name, "title": arm.title or name, "question": f"What is {name} worth?"}
         experiment["group"] = arm.group if arm.method == "mm-dinov2" else "baseline"
-        settings = ({"prototypes": 64} if arm.method == "mm-dinov2" else {}) | arm.settings  # as the runs' records say
-        experiment |= {"method": arm.method, "readout": arm.readout, "settings": settings, "data": arm.data}
+        experiment |= {"method": arm.method, "readout": arm.readout, "settings": arm.settings, "data": arm.data}
         _yaml(root / f"config/experiments/{name}.yaml", experiment)
         for seed in seeds if arm.skill is not None else ():
             _write_run(results / f"runs/{name}/seed-{seed}", name, arm, seed, val, test)
@@ -207,7 +206,7 @@ def _write_run(folder: Path, name: str, arm: MadeArm, seed: int, val: int, test:
     record = {
         "experiment": name,
         "method": arm.method,
-        "settings": {"prototypes": 64},
+        "settings": {"prototypes": 3},
         "seed": seed,
         "data": "0123456789abcdef",
         "versions": {"python": "3.11.7", "torch": "2.14.1"},

@@ -22,7 +22,7 @@ from mmdino.config.chosen import Chosen
 from mmdino.config.environment import require_writable
 from mmdino.config.strict import parse
 from mmdino.config.study import LoadedStudy
-from mmdino.errors import UserError
+from mmdino.errors import UserError, one_line
 from mmdino.models.nnunet import model_folder, require_model
 from mmdino.preprocess.atlas import load_atlas
 
@@ -214,7 +214,11 @@ def _slurm() -> Iterator[Finding]:
 def _executor(folder: Path) -> Iterator[Finding]:
     """Look for Snakemake's executor for SLURM, which `make setup` and `make demo` leave out (envs/slurm.lock)."""
     profile = folder / "config.yaml"
-    if profile.exists() and _read(profile).get("executor") == "slurm" and find_spec(EXECUTOR) is None:
+    try:
+        wanted = profile.exists() and _read(profile).get("executor") == "slurm"
+    except UserError:
+        return  # what is wrong with the file is the profile's finding
+    if wanted and find_spec(EXECUTOR) is None:
         yield Finding(
             "STOP", "executor", f"{profile}: Snakemake's executor for SLURM is missing; run `make setup-slurm`"
         )
@@ -231,13 +235,13 @@ def _profile(folder: Path) -> Iterator[Finding]:
         if any("CHANGE_ME" in line.split("#")[0] for line in lines):
             yield Finding("STOP", "profile", f"{path}: put your account and partition in the place of CHANGE_ME")
             return
-    ours = _read(jobs)
     try:
+        theirs, ours = _read(profile), _read(jobs)
         parse(Chosen, {"study": "any", **ours}, jobs)
     except UserError as error:
         yield Finding("STOP", "profile", str(error))
         return
-    options = [*_read(profile).get("default-resources", []), *ours.get("slurm", []), *ours.get("slurm_cpu", [])]
+    options = [*theirs.get("default-resources", []), *ours.get("slurm", []), *ours.get("slurm_cpu", [])]
     named = _named([str(option) for option in options])
     known = {"partition": _ask("sinfo", "--noheader", "--format=%R"), "account": _associations("account")}
     wrong = [
@@ -255,7 +259,18 @@ def _profile(folder: Path) -> Iterator[Finding]:
 
 
 def _read(path: Path) -> dict:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    """Read a profile's file, which may hold nothing but comments.
+
+    Raises:
+        UserError: it is no YAML of 'key: value' lines.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: is not valid YAML: {one_line(error)}; mend that line") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: must hold 'key: value' lines, but holds a {type(found).__name__}")
+    return found
 
 
 def _named(options: list[str]) -> list[tuple[str, str]]:

@@ -64,16 +64,14 @@ def depends_on(command: Sequence[str]) -> str:
     if not said.keys() >= OF_A_RUN:
         return ""
     loaded = load_study(said["--study"], check=False)
-    evaluation, experiment = loaded.study.evaluation, loaded.experiment(said["--experiment"])
-    settings: dict[str, Any] = {
-        "predict": {"protocols": evaluation.protocols},
-        "tune": {**experiment.model_dump(include={"tune", "readout"}), "trials": evaluation.trials},
-    }.get(command[0], {})
+    name = said["--experiment"]
+    settings = loaded.searched(name) if command[0] == "tune" else loaded.resolved(name)
+    more = {"protocols": loaded.study.evaluation.protocols} if command[0] == "predict" else {}
     files = [Path(said["--splits"])] if "--splits" in said else []
     files += [Path(folder) / "meta.json" for option, folder in options if option == "--slices"]
     files += [Path(said["--out"]).parent / "run.json"] if command[0] == "predict" and "--out" in said else []
     read = [file_digest(path) for path in files if path.exists()]
-    return content_key([loaded.resolved(experiment.name), settings, read])
+    return content_key([settings, more, read])
 
 
 def _options(command: Sequence[str]) -> list[tuple[str, str]]:

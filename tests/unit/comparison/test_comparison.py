@@ -102,7 +102,7 @@ def test_a_changed_setting_version_label_and_patient_are_named(before, after):
     write_table(MANIFEST, people.iloc[:-2], path)
     found = compared(before, after)
     assert found["Settings"].rows == [
-        ["mm-dinov2", "settings.prototypes", "64", "128"],
+        ["mm-dinov2", "settings.prototypes", "3", "128"],
         ["mm-dinov2", "settings.crops.local", "(none)", "2"],
     ]
     assert row(found["What is compared"], "version of torch")[1:] == ["2.14.1", "2.14.1, 2.15.0"]
@@ -118,7 +118,7 @@ def test_a_setting_in_which_one_seed_differs_is_named_and_so_is_another_policy_o
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "settings": {**record["settings"], "prototypes": 128}}))
     assert compared(before, after)["Settings"].rows == [
-        ["mm-dinov2", "settings.prototypes", "64", "64; 128"],
+        ["mm-dinov2", "settings.prototypes", "3", "3; 128"],
         ["mm-dinov2", "leak", "(none)", "keep"],
     ]
 

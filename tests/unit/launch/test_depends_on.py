@@ -42,7 +42,7 @@ def test_a_changed_setting_is_another_key_for_its_experiment_alone(command, stud
     path = study.parents[1] / "experiments" / "starter-frozen.yaml"
     path.write_text(f"# a comment\n{path.read_text()}")
     assert [depends_on(line) for line in commands] == before
-    path.write_text(f"{path.read_text()}  eval_size: 112\n")
+    path.write_text(f"{path.read_text()}  layer_scale: 0.5\n")
     after = [depends_on(line) for line in commands]
     assert after[::2] == before[::2]
     assert not set(after[1::2]) & set(before[1::2])
@@ -53,6 +53,13 @@ def test_a_changed_protocol_is_another_key_for_predictions_alone(command, study)
     edit(study, "bootstrap: 200", "bootstrap: 200\n  protocols: [refit]")
     assert depends_on(command("train")) == before["train"]
     assert depends_on(command("predict")) != before["predict"]
+
+
+def test_what_a_search_found_is_another_key_for_its_experiment_but_not_for_the_search(command, study):
+    before = {verb: depends_on(command(verb, "radiomics")) for verb in ("train", "predict", "tune")}
+    study.write_text(f"{study.read_text()}tuned: {{radiomics: {{grey_levels: 8}}}}\n")
+    after = {verb: depends_on(command(verb, "radiomics")) for verb in before}
+    assert {verb for verb in before if after[verb] != before[verb]} == {"train", "predict"}
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,9 @@ def test_a_misspelt_key_of_the_profiles_jobs_is_said(loaded, tmp_path, bin):
     (folder / "jobs.yaml").write_text(yaml.safe_dump({"slurm": ["partition=gpu"], "gpu": 1}))
     said = stops(examine(loaded, tmp_path, "slurm", folder))["profile"]
     assert said == f"{folder / 'jobs.yaml'}: unknown key 'gpu'; did you mean 'gpus'?"
+    (folder / "config.yaml").write_text("executor: [slurm\n")
+    broken = stops(examine(loaded, tmp_path, "slurm", folder))["profile"]
+    assert broken.startswith(f"{folder / 'config.yaml'}: is not valid YAML")
 
 
 def test_no_slurm_stops_the_slurm_profile_alone(loaded, tmp_path, bin):

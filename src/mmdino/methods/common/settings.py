@@ -46,7 +46,7 @@ class LoopSettings(MethodSettings):
 class ViTSettings(MethodSettings):
     """The network and how it looks at a patient. Defaults: the paper's."""
 
-    at_evaluation: ClassVar[frozenset[str]] = frozenset({"missing"})
+    at_evaluation: ClassVar[frozenset[str]] = frozenset({"missing", "fewer_sequences"})
 
     backbone: str = Field(
         default="vit_base_patch14_dinov2.lvd142m",
