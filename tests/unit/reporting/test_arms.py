@@ -36,6 +36,11 @@ def tables(data, found) -> dict:
     return {table.name: table for table in all_tables(data, found)}
 
 
+def written(figure) -> set[str]:
+    """Return every text of a figure."""
+    return {text.get_text() for text in figure.findobj(Text)}
+
+
 def captions(data, found) -> dict[str, str]:
     return {name: plan.caption for name, plan in drawing._plans(data, found).items()}
 
@@ -131,7 +136,7 @@ def test_figures_show_the_arms_that_were_run_and_say_what_they_leave_out(tmp_pat
     data.study.study.more_experiments[:] = [f"radiomics-{place}" for place in range(14)]
     said = captions(data, estimate(data))
     for name in ("by-count", "selective", "calibration"):
-        assert "Of 15 arms 8 are drawn: the reference, the study's default arms and then those with" in said[name]
+        assert "Of 15 arms 8 are drawn: the reference, the study's default arms, then those with" in said[name]
     assert "Of 15" not in said["missing-sequences"]
 
 
@@ -188,4 +193,38 @@ def test_the_default_arms_are_drawn_before_better_ones_on_request(tmp_path):
     data.study.study.experiments[:] = ["mm-dinov2", "weak"]
     data.study.study.more_experiments[:] = [f"radiomics-{place}" for place in range(9)]
     figure = drawing._plans(data, estimate(data))["by-count"].draw()
-    assert "Weak" in {text.get_text() for text in figure.findobj(Text)}
+    assert "Weak" in written(figure)
+
+
+def test_a_baseline_is_drawn_before_any_ablation(tmp_path):
+    weak = MadeArm(0.1, "supervised-vit", title="Weak baseline", steps=100)
+    alike = {f"mends_{place}": replace(MAIN, title=f"Ablation {place}", group="ablation") for place in range(12)}
+    data = gathered(tmp_path, **alike, weak=weak)
+    data.study.study.experiments[:] = ["mm-dinov2"]
+    data.study.study.more_experiments[:] = [f"mends-{place}" for place in range(12)] + ["weak"]
+    plans = drawing._plans(data, estimate(data))
+    for name in ("by-count", "one-missing", "random-missing", "groups", "calibration", "selective", "training"):
+        assert any(text.startswith("Weak baseline") for text in written(plans[name].draw())), name
+        assert "Of 14 arms 8 are drawn" in plans[name].caption
+
+
+def test_confusion_draws_the_arms_that_the_other_figures_draw(tmp_path):
+    alike = {f"mends_{place:02}": replace(MAIN, title=f"Ablation {place}", group="ablation") for place in range(25)}
+    data = gathered(tmp_path, mm_dinov2_copy=COPY, **alike, weak=replace(ARMS["radiomics"], title="Weak"))
+    plan = drawing._plans(data, estimate(data))["confusion"]
+    titles = {text.splitlines()[0] for text in written(plan.draw()) if text}
+    assert {"MM-DINOv2", "Weak"} <= titles
+    assert "The same again" not in titles
+    assert "Of 27 arms 24 are drawn: the reference" in plan.caption
+    assert "MM-DINOv2 also stands for The same again" in plan.caption
+
+
+def test_the_reference_lies_upon_other_training_curves_and_a_bound_is_named_once(tmp_path):
+    alike = {f"mends_{place}": replace(MAIN, title="", group="ablation") for place in range(3)}
+    data = gathered(tmp_path, **alike)
+    figure = drawing._plans(data, estimate(data))["training"].draw()
+    entropy = figure.axes[-1]
+    assert [text.get_text() for text in entropy.texts] == ["ln 64"]
+    for axes in figure.axes:
+        top = max(axes.lines, key=lambda line: line.get_zorder())
+        assert top.get_color() == style.REFERENCE
