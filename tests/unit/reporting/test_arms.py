@@ -162,8 +162,9 @@ def test_the_cost_of_runs_some_of_which_are_adopted_is_that_of_the_others(tmp_pa
 
 
 def test_no_two_arms_look_alike(tmp_path):
-    data, _ = many_arms(tmp_path, 50)
-    assert len({(mark.colour, mark.marker) for mark in style.marks(data).values()}) == 50
+    marks = list(style.marks(many_arms(tmp_path, 85)[0]).values())
+    assert len({(mark.colour, mark.marker) for mark in marks[:50]}) == 50
+    assert len({(mark.colour, mark.dash) for mark in marks}) == 85
 
 
 @pytest.mark.parametrize("phantom", [True, False])
@@ -228,3 +229,13 @@ def test_the_reference_lies_upon_other_training_curves_and_a_bound_is_named_once
     for axes in figure.axes:
         top = max(axes.lines, key=lambda line: line.get_zorder())
         assert top.get_color() == style.REFERENCE
+
+
+def test_ablations_on_request_take_no_colour_from_a_baseline(tmp_path):
+    ablations = {f"mends_{place}": replace(MAIN, group="ablation", skill=None) for place in range(27)}
+    data = gathered(tmp_path, radiomics=ARMS["radiomics"], **ablations, late=ARMS["starter-frozen"])
+    data.study.study.experiments[:] = ["mm-dinov2", "radiomics"]
+    data.study.study.more_experiments[:] = [arm.name for arm in data.arms[2:]]
+    found = style.marks(data)
+    drawn = [found[name] for name in ("mm-dinov2", "radiomics", "late")]
+    assert len({mark.colour for mark in drawn}) == len(drawn)  # arms between them that are drawn last take no colour
