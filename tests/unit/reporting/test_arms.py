@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from matplotlib.text import Text
@@ -128,6 +129,27 @@ def test_curves_by_share_hold_all_else_alike(tmp_path):
     data = gathered(tmp_path / "with", **fewer)
     rows = [*(found := estimate(data)).main, *found.ablations]
     assert [share for share, _ in curves(data, rows, "unlabelled_fraction")["mm-dinov2"]] == [0.0, 1.0]
+
+
+def test_shares_of_labels_are_legible_and_arms_stand_beside_each_other(tmp_path):
+    few = {
+        f"{name.replace('-', '_')}_{share}": replace(
+            ARMS[name], group="ablation", data={"labelled_fraction": share / 100}
+        )
+        for name in ("mm-dinov2", "supervised-cnn", "radiomics")
+        for share in (5, 10, 25, 50)
+    }
+    data = gathered(tmp_path, supervised_cnn=ARMS["supervised-cnn"], radiomics=ARMS["radiomics"], **few)
+    figure = drawing._plans(data, estimate(data))["fractions"].draw()
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    extents = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks()]
+    assert len(extents) == 5
+    assert all(left.x1 < right.x0 for left, right in pairwise(extents))
+    assert not axes.xaxis.get_minor_ticks()
+    first = [container.lines[0].get_xdata()[0] for container in axes.containers]
+    assert sorted(set(first)) == first
+    assert len(first) == 3
 
 
 def test_figures_show_the_arms_that_were_run_and_say_what_they_leave_out(tmp_path):
