@@ -21,7 +21,7 @@ WIDTHS = (360, 768, 1300, 1920)
 
 
 def column(browser, table: str, number: int) -> list[str]:
-    cells = browser.find_elements(By.CSS_SELECTOR, f"#table-{table} tbody td:nth-child({number})")
+    cells = browser.find_elements(By.CSS_SELECTOR, f"#table-{table} tbody tr > :nth-child({number})")
     return [cell.get_attribute("data-key") for cell in cells]
 
 

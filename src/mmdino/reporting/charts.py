@@ -23,6 +23,7 @@ Chart = dict[str, Any]
 AnyCell = TypeVar("AnyCell", Cell, CountCell, RandomCell)
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 ALL_ARMS = "all arms"
+LESS_IS_BETTER = ("brier", "log_loss", "ece")
 INK = {"labelColor": "currentColor", "titleColor": "currentColor", "titleFontWeight": "normal"}  # as the page's text
 LINES = {f"{part}Color": "currentColor" for part in ("domain", "tick", "grid")}
 CONFIG: Chart = {
@@ -36,29 +37,46 @@ SCORE: Chart = {"type": "quantitative", "scale": {"zero": False}}
 POINT: Chart = {"type": "point", "filled": True, "size": 70}
 HANDLING = "The pointer reads values. Shift and the wheel zoom, dragging moves, a double click resets."
 PICKING = " A click in the legend shows one arm alone, with Shift several."
+SHAPES = {  # what Vega calls matplotlib's markers; of those that it has no name for the outline
+    "o": "circle",
+    "s": "square",
+    "^": "triangle-up",
+    "D": "diamond",
+    "v": "triangle-down",
+    "p": "M0,-1L0.951,-0.309L0.588,0.809L-0.588,0.809L-0.951,-0.309Z",
+    "h": "M0,-1L0.866,-0.5L0.866,0.5L0,1L-0.866,0.5L-0.866,-0.5Z",
+}
+WIDTH = 2  # of a line, in pixels
 PICKED: Chart = {"name": "picked", "select": {"type": "point", "fields": ["arm"]}, "bind": "legend"}
 
 
 def by_measure(data: StudyFiles, rows: Sequence[MainRow]) -> Chart | None:
     """Return every arm's value by a measure that is chosen; None where no arm has one."""
     values = [
-        {**_estimate(data, row.arm, estimate), "measure": called(name)}
-        for row in rows
-        for name, estimate in row.metrics.items()
+        {**_estimate(data, row.arm, estimate), "measure": called(name), "rank": rank}
+        for name in dict.fromkeys(name for row in rows for name in row.metrics)
+        for rank, (row, estimate) in enumerate(_best_first(name, rows))
     ]
     if not values:
         return None
     arms = list(dict.fromkeys(row["arm"] for row in values))
-    ranked = {"op": "sum", "field": "value", "order": "descending"}
+    ranked = {"op": "sum", "field": "rank", "order": "ascending"}
     y = {"field": "arm", "type": "nominal", "sort": ranked, "title": None, "axis": {"labelLimit": 300}}
     spot = {"y": y, "x": {"field": "value", **SCORE, "title": _interval(values)}}
     ends = {"y": y, "x": {"field": "low", **SCORE}, "x2": {"field": "high"}}
-    colour = _coloured(data, arms, None)
+    colour, shape, _ = _looks(data, arms, None)
     layers: list[Chart] = [
         {"mark": "rule", "encoding": {**ends, **colour}},
-        {"mark": POINT, "params": [_zoom("x")], "encoding": {**spot, **colour, **_told(values)}},
+        {"mark": POINT, "params": [_zoom("x")], "encoding": {**spot, **colour, **shape, **_told(values)}},
     ]
     return _chart(values, layers, {"measure": "Measure"}) | {"height": 26 * len(arms)}
+
+
+def _best_first(name: str, rows: Iterable[MainRow]) -> list[tuple[MainRow, Estimate]]:
+    """Return the arms that have a value by a measure, those without a number last."""
+    sign = 1 if name in LESS_IS_BETTER else -1
+    found = [(row, row.metrics[name]) for row in rows if name in row.metrics]
+    return sorted(found, key=lambda one: (not math.isfinite(one[1].value), sign * one[1].value))
 
 
 def by_count(data: StudyFiles, cells: Sequence[CountCell]) -> Chart | None:
@@ -156,14 +174,13 @@ def _curves(
         spot, ends = {**spot, **beside}, {**ends, **beside}
     arms = list(dict.fromkeys(row["arm"] for row in values))
     picked = {"and": [{"param": "picked"}, f"arm == '{ALL_ARMS}' || datum.arm == arm"]}
-    shared = {
-        **_coloured(data, arms, {"title": None, "orient": "bottom", "direction": "vertical"}),
-        "opacity": {"condition": {"test": picked, "value": 1}, "value": 0.08},
-    }
+    colour, shape, dash = _looks(data, arms, {"title": None, "orient": "bottom", "direction": "vertical"})
+    shared = {**colour, "opacity": {"condition": {"test": picked, "value": 1}, "value": 0.08}}
+    lines = {"mark": {"type": "line", "strokeWidth": WIDTH}, "encoding": {**spot, **shared, **dash}}
     layers: list[Chart] = [
         {"mark": "rule", "encoding": {**ends, **shared}},
-        *([{"mark": "line", "encoding": {**spot, **shared}}] if line else []),
-        {"mark": POINT, "params": [_zoom(*numeric), PICKED], "encoding": {**spot, **shared, **_told(values)}},
+        *([lines] if line else []),
+        {"mark": POINT, "params": [_zoom(*numeric), PICKED], "encoding": {**spot, **shared, **shape, **_told(values)}},
     ]
     return _chart(values, layers, choices, [_choice("arm", "Arm", [ALL_ARMS, *arms])]) | {
         "height": 320,
@@ -198,15 +215,24 @@ def _choice(name: str, label: str, options: Sequence[str]) -> Chart:
     return {"name": name, "value": options[0], "bind": {"input": "select", "options": options, "name": f"{label} "}}
 
 
-def _coloured(data: StudyFiles, arms: Sequence[str], legend: Chart | None) -> Chart:
-    colours = {arm.label: style.marks(data)[arm.name].colour for arm in data.arms}
-    scale = {"domain": arms, "range": [colours[arm] for arm in arms]}
-    return {"color": {"field": "arm", "type": "nominal", "scale": scale, "legend": legend}}
+def _looks(data: StudyFiles, arms: Sequence[str], legend: Chart | None) -> tuple[Chart, Chart, Chart]:
+    """Return what gives each arm the colour, the shape and the dash that it has in the figures."""
+    by_label = {arm.label: style.marks(data)[arm.name] for arm in data.arms}
+    marks = [by_label[arm] for arm in arms]
+    dashes = [[WIDTH * length for length in mark.pattern] or [1, 0] for mark in marks]
+    ranges = {
+        "color": [mark.colour for mark in marks],
+        "shape": [SHAPES[mark.marker] for mark in marks],
+        "strokeDash": dashes,
+    }
+    field = {"field": "arm", "type": "nominal", "legend": legend}
+    colour, shape, dash = ({name: {**field, "scale": {"domain": arms, "range": of}}} for name, of in ranges.items())
+    return colour, shape, dash
 
 
 def _told(values: list[dict[str, Any]]) -> Chart:
-    """Return what a point says under the pointer: all of its row, numbers with three digits."""
+    """Return what a point says under the pointer: its row, numbers with three digits."""
     called = {"low": "from", "high": "to"}
     rounded = ("value", *called)
-    fields = [{"field": field, "title": called.get(field, field)} for field in values[0]]
+    fields = [{"field": field, "title": called.get(field, field)} for field in values[0] if field != "rank"]
     return {"tooltip": [{**one, "format": ".3f"} if one["field"] in rounded else one for one in fields]}

@@ -1,10 +1,9 @@
 """All figures of the report: drawn and written as files, and brought onto the page from there."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -16,11 +15,12 @@ from mmdino.reporting.captions import CAPTIONS, ORACLE
 from mmdino.reporting.charts import Chart
 from mmdino.reporting.data import StudyFiles
 from mmdino.reporting.estimates import MainRow, clinical
-from mmdino.reporting.figures import confusion, style, training
+from mmdino.reporting.figures import style, training
 from mmdino.reporting.figures.by_count import by_count
 from mmdino.reporting.figures.calibration import reliability_diagrams
 from mmdino.reporting.figures.confusion import confusion_matrices
 from mmdino.reporting.figures.cost import mcc_by_cost
+from mmdino.reporting.figures.few import CURVES, ROWS, first_few, most_different
 from mmdino.reporting.figures.flow import flow_diagram
 from mmdino.reporting.figures.forest import forest
 from mmdino.reporting.figures.fractions import SHARES, fraction_curves
@@ -78,12 +78,11 @@ ATTENDED = (
     " On the right: what the CLS token of the first seed attends to on each sequence in its last block (brighter: more; one "
     "scale a patient)."
 )
-ROWS, CURVES = 24, 8  # arms that can be told apart in a figure: a line each; as curves upon each other
 
 
 def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
     """Return every figure's plan; what a figure has no room or no place for, its caption says."""
-    few, both = partial(_few, data, found), [*found.main, *found.ablations]
+    few, both = partial(first_few, data, found), [*found.main, *found.ablations]
     run = _asked(data, both)
     first = sorted(run, key=lambda name: name != data.study.study.reference)
     copied = copies([data.named(name) for name in first], clinical)
@@ -91,11 +90,11 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
     rows, curves = few(_without(run, copied), ROWS), few(_without(run, copied), CURVES)
     main = few(_asked(data, found.main), ROWS)
     apart = few(_without(_asked(data, found.main), alike), ROWS)
-    ablations = few([row.arm for row in found.ablations if row.difference], ROWS)
+    ablations = most_different(found.ablations)
     errors = few(_without(run, alike), CURVES)
     missing, erring = (_elsewhere(data, both) + _drawn_once(data, same) for same in (copied, alike))
-    tested = sum(bool(arm.answers("test")) for arm in data.shown())
-    trained = sum("loss" in arm.runs[0].log for arm in data.shown())
+    tested = few(_without((arm.name for arm in data.shown() if arm.answers("test")), alike), ROWS)
+    trained = few([arm.name for arm in data.shown() if training.logged(arm)], CURVES)
     return {
         "external-mcc": Plan(
             lambda: external_mcc(data, main.of(found.main), "External test, all four sequences"),
@@ -138,8 +137,8 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: charts.random_missing(data, curves.of(found.random)),
         ),
         "confusion": Plan(
-            lambda: confusion_matrices(data),
-            CAPTIONS["confusion"] + _first(tested, confusion.MOST),
+            lambda: confusion_matrices(data, tested.arms),
+            CAPTIONS["confusion"] + tested.said + _drawn_once(data, alike),
             "runs/*/seed-*/predictions.parquet",
         ),
         "cost": Plan(
@@ -180,46 +179,11 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "tables/quality.tsv, tables/flagged.tsv",
         ),
         "training": Plan(
-            lambda: training_curves(data),
-            CAPTIONS["training"] + _first(trained, training.MOST),
+            lambda: training_curves(data, trained.arms),
+            CAPTIONS["training"] + trained.said,
             "runs/*/seed-*/log.jsonl",
         ),
     }
-
-
-class Row(Protocol):
-    """What is drawn of an arm."""
-
-    @property
-    def arm(self) -> str:
-        """Return the experiment's name."""
-
-
-AnyRow = TypeVar("AnyRow", bound=Row)
-
-
-@dataclass(frozen=True)
-class Few:
-    """The arms that a figure has room for; ``said`` is what its caption says where there are more."""
-
-    arms: frozenset[str]
-    said: str
-
-    def of(self, rows: Iterable[AnyRow]) -> list[AnyRow]:
-        """Return the rows of these arms."""
-        return [row for row in rows if row.arm in self.arms]
-
-
-def _few(data: StudyFiles, found: Statistics, arms: Sequence[str], most: int) -> Few:
-    """Return all of the arms, or where there are more than ``most`` the reference, the study's default arms, then the best."""
-    if len(arms) <= most:
-        return Few(frozenset(arms), "")
-    mcc = {row.arm: row.mcc.value for row in [*found.main, *found.ablations] if row.mcc}
-    reference, default = data.study.study.reference, set(data.study.default)
-    ranked = sorted(arms, key=lambda arm: (arm != reference, arm not in default, -mcc.get(arm, -2.0)))
-    first = "the reference, the study's default arms and then those with the highest MCC"
-    said = f" Of {len(arms):,} arms {most} are drawn: {first}; the tables have all."
-    return Few(frozenset(ranked[:most]), said)
 
 
 def _asked(data: StudyFiles, rows: Iterable[MainRow]) -> list[str]:
@@ -268,11 +232,6 @@ def _lacking_seeds(data: StudyFiles) -> str:
     """Return which points of the curves by share are of arms that lack seeds."""
     shares = [arm for arm in data.shown() if any(getattr(arm.experiment.data, share) < 1 for share in SHARES)]
     return f" Not of all seeds: {listing(partly)}." if (partly := [arm.label for arm in shares if arm.apart]) else ""
-
-
-def _first(arms: int, most: int) -> str:
-    """Return what is said below a figure that has room for the first of so many arms."""
-    return f" Of {arms:,} arms the first {most} are drawn." if arms > most else ""
 
 
 def _insight_plans(data: StudyFiles) -> dict[str, Plan]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from matplotlib.text import Text
@@ -34,6 +35,11 @@ def gathered(tmp_path, seeds=(0,), gone=(), phantom=True, **arms):
 
 def tables(data, found) -> dict:
     return {table.name: table for table in all_tables(data, found)}
+
+
+def written(figure) -> set[str]:
+    """Return every text of a figure."""
+    return {text.get_text() for text in figure.findobj(Text)}
 
 
 def captions(data, found) -> dict[str, str]:
@@ -125,13 +131,34 @@ def test_curves_by_share_hold_all_else_alike(tmp_path):
     assert [share for share, _ in curves(data, rows, "unlabelled_fraction")["mm-dinov2"]] == [0.0, 1.0]
 
 
+def test_shares_of_labels_are_legible_and_arms_stand_beside_each_other(tmp_path):
+    few = {
+        f"{name.replace('-', '_')}_{share}": replace(
+            ARMS[name], group="ablation", data={"labelled_fraction": share / 100}
+        )
+        for name in ("mm-dinov2", "supervised-cnn", "radiomics")
+        for share in (5, 10, 25, 50)
+    }
+    data = gathered(tmp_path, supervised_cnn=ARMS["supervised-cnn"], radiomics=ARMS["radiomics"], **few)
+    figure = drawing._plans(data, estimate(data))["fractions"].draw()
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    extents = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks()]
+    assert len(extents) == 5
+    assert all(left.x1 < right.x0 for left, right in pairwise(extents))
+    assert not axes.xaxis.get_minor_ticks()
+    first = [container.lines[0].get_xdata()[0] for container in axes.containers]
+    assert sorted(set(first)) == first
+    assert len(first) == 3
+
+
 def test_figures_show_the_arms_that_were_run_and_say_what_they_leave_out(tmp_path):
     data = gathered(tmp_path, **{f"radiomics_{place}": replace(ARMS["radiomics"], title="") for place in range(14)})
     data.study.study.experiments[:] = ["mm-dinov2"]
     data.study.study.more_experiments[:] = [f"radiomics-{place}" for place in range(14)]
     said = captions(data, estimate(data))
     for name in ("by-count", "selective", "calibration"):
-        assert "Of 15 arms 8 are drawn: the reference, the study's default arms and then those with" in said[name]
+        assert "Of 15 arms 8 are drawn: the reference, the study's default arms, then those with" in said[name]
     assert "Of 15" not in said["missing-sequences"]
 
 
@@ -157,8 +184,9 @@ def test_the_cost_of_runs_some_of_which_are_adopted_is_that_of_the_others(tmp_pa
 
 
 def test_no_two_arms_look_alike(tmp_path):
-    data, _ = many_arms(tmp_path, 50)
-    assert len({(mark.colour, mark.marker) for mark in style.marks(data).values()}) == 50
+    marks = list(style.marks(many_arms(tmp_path, 85)[0]).values())
+    assert len({(mark.colour, mark.marker) for mark in marks[:50]}) == 50
+    assert len({(mark.colour, mark.dash) for mark in marks}) == 85
 
 
 @pytest.mark.parametrize("phantom", [True, False])
@@ -188,4 +216,48 @@ def test_the_default_arms_are_drawn_before_better_ones_on_request(tmp_path):
     data.study.study.experiments[:] = ["mm-dinov2", "weak"]
     data.study.study.more_experiments[:] = [f"radiomics-{place}" for place in range(9)]
     figure = drawing._plans(data, estimate(data))["by-count"].draw()
-    assert "Weak" in {text.get_text() for text in figure.findobj(Text)}
+    assert "Weak" in written(figure)
+
+
+def test_a_baseline_is_drawn_before_any_ablation(tmp_path):
+    weak = MadeArm(0.1, "supervised-vit", title="Weak baseline", steps=100)
+    alike = {f"mends_{place}": replace(MAIN, title=f"Ablation {place}", group="ablation") for place in range(12)}
+    data = gathered(tmp_path, **alike, weak=weak)
+    data.study.study.experiments[:] = ["mm-dinov2"]
+    data.study.study.more_experiments[:] = [f"mends-{place}" for place in range(12)] + ["weak"]
+    plans = drawing._plans(data, estimate(data))
+    for name in ("by-count", "one-missing", "random-missing", "groups", "calibration", "selective", "training"):
+        assert any(text.startswith("Weak baseline") for text in written(plans[name].draw())), name
+        assert "Of 14 arms 8 are drawn" in plans[name].caption
+
+
+def test_confusion_draws_the_arms_that_the_other_figures_draw(tmp_path):
+    alike = {f"mends_{place:02}": replace(MAIN, title=f"Ablation {place}", group="ablation") for place in range(25)}
+    data = gathered(tmp_path, mm_dinov2_copy=COPY, **alike, weak=replace(ARMS["radiomics"], title="Weak"))
+    plan = drawing._plans(data, estimate(data))["confusion"]
+    titles = {text.splitlines()[0] for text in written(plan.draw()) if text}
+    assert {"MM-DINOv2", "Weak"} <= titles
+    assert "The same again" not in titles
+    assert "Of 27 arms 24 are drawn: the reference" in plan.caption
+    assert "MM-DINOv2 also stands for The same again" in plan.caption
+
+
+def test_the_reference_lies_upon_other_training_curves_and_a_bound_is_named_once(tmp_path):
+    alike = {f"mends_{place}": replace(MAIN, title="", group="ablation") for place in range(3)}
+    data = gathered(tmp_path, **alike)
+    figure = drawing._plans(data, estimate(data))["training"].draw()
+    entropy = figure.axes[-1]
+    assert [text.get_text() for text in entropy.texts] == ["ln 64"]
+    for axes in figure.axes:
+        top = max(axes.lines, key=lambda line: line.get_zorder())
+        assert top.get_color() == style.REFERENCE
+
+
+def test_ablations_on_request_take_no_colour_from_a_baseline(tmp_path):
+    ablations = {f"mends_{place}": replace(MAIN, group="ablation", skill=None) for place in range(27)}
+    data = gathered(tmp_path, radiomics=ARMS["radiomics"], **ablations, late=ARMS["starter-frozen"])
+    data.study.study.experiments[:] = ["mm-dinov2", "radiomics"]
+    data.study.study.more_experiments[:] = [arm.name for arm in data.arms[2:]]
+    found = style.marks(data)
+    drawn = [found[name] for name in ("mm-dinov2", "radiomics", "late")]
+    assert len({mark.colour for mark in drawn}) == len(drawn)  # arms between them that are drawn last take no colour

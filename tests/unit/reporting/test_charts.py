@@ -73,6 +73,38 @@ def test_all_but_each_sequence_once(whole):
     assert len(cases) == len(ALL.split("+"))
 
 
+def encoded(chart, layer: int, channel: str) -> dict:
+    """Return a channel's scale as a dictionary by arm."""
+    scale = chart["layer"][layer]["encoding"][channel]["scale"]
+    return dict(zip(scale["domain"], map(str, scale["range"]), strict=True))
+
+
+def test_arms_of_one_colour_have_another_dash_and_another_shape(tmp_path):
+    skills = {f"radiomics-{place}": 0.9 if place in (0, 7) else 0.3 for place in range(10)}
+    arms = {name: replace(ARMS["radiomics"], skill=skill, title=name) for name, skill in skills.items()}
+    chart = charts(*write_study(tmp_path, {"mm-dinov2": ARMS["mm-dinov2"]} | arms, (0,)))["by-count"]
+    rule, line, point = (encoded(chart, layer, "color") for layer in range(3))
+    assert rule == line == point
+    assert point["radiomics-0"] == point["radiomics-7"]
+    for layer, channel in ((1, "strokeDash"), (2, "shape")):
+        look = encoded(chart, layer, channel)
+        assert look["radiomics-0"] != look["radiomics-7"]
+    assert "strokeDash" not in chart["layer"][0]["encoding"]  # an interval is a whole line
+
+
+def test_the_best_arm_by_a_measure_stands_on_top(whole):
+    values = pd.DataFrame(whole[0]["external-mcc"]["data"]["values"])
+    assert whole[0]["external-mcc"]["layer"][1]["encoding"]["y"]["sort"] == {
+        "op": "sum",
+        "field": "rank",
+        "order": "ascending",
+    }
+    for measure, rows in values.groupby("measure"):
+        down = measure not in ("Brier", "Log-loss", "ECE")
+        shown = list(rows.sort_values("rank")["value"])
+        assert shown == sorted(shown, reverse=down), measure
+
+
 def test_a_title_with_markup_stays_a_title(tmp_path):
     found = charts(*write_study(tmp_path, {"mm-dinov2": replace(ARMS["mm-dinov2"], title=TITLE)}, (0,)))
     assert {row["arm"] for row in found["by-count"]["data"]["values"]} == {TITLE}

@@ -2,12 +2,13 @@
 
 import re
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from htmltree import by_id, parse, words
-from mmdino.reporting.drawing import write_figures
+from mmdino.reporting.drawing import _plans, write_figures
 from mmdino.reporting.report import write_page, write_tables
 from mmdino.reporting.sections import SECTIONS
 from mmdino.reporting.tables import MOST_ROWS
@@ -54,7 +55,8 @@ def test_figures_draw_the_reference_and_the_best_and_say_so(many):
         assert height < 72 * 15, path.name  # inches
     drawn = words(by_id(tree, "figure-external-mcc"))
     assert (
-        "Of 300 arms 24 are drawn: the reference, the study's default arms and then those with the highest MCC" in drawn
+        "Of 300 arms 24 are drawn: the reference, the study's default arms, then those with the highest MCC, "
+        "ablations last; the tables have all." in drawn
     )
     assert "MM-DINOv2" in drawn
     assert "Arm 000" in drawn
@@ -66,3 +68,22 @@ def test_a_sentence_names_a_few_and_counts_the_others(many):
     tree, _, _ = many
     assert "298 arms, with what runs each" in words(by_id(tree, "main"))
     assert max(len(words(claim)) for claim in by_id(tree, "answer").iter("li")) < 3000
+
+
+@pytest.mark.parametrize("number", [40, 120])
+def test_the_forest_has_every_difference_or_where_they_are_too_many_the_largest(tmp_path, number):
+    data, found = many_arms(tmp_path, number)
+    rows = [row for row in found.main if row.difference]
+    rows = [
+        replace(row, difference=replace(row.difference, value=-place / number)) for place, row in enumerate(rows)
+    ]  # the worst stands last
+    plan = _plans(data, replace(found, ablations=rows))["ablations"]
+    drawn = {tick.get_text() for tick in plan.draw().axes[0].get_yticklabels()}
+    assert f"Arm {number - 3:03d}" in drawn
+    if number == 40:
+        assert len(drawn) == number - 1
+        assert "are drawn" not in plan.caption
+    else:
+        assert len(drawn) == 80
+        assert "Arm 000" not in drawn
+        assert "Of 119 arms 80 are drawn: those that differ most from the reference" in plan.caption

@@ -150,15 +150,22 @@ def test_phantom_stands_in_every_heading_and_figure_of_a_result(whole):
 def test_numbers_on_the_page_are_those_of_the_tables(whole):
     tree, results = whole
     frame = pd.read_csv(results / "tables/main.tsv", sep="\t").set_index("arm")
-    rows = {words(row.find("td")): row for row in by_id(tree, "table-main").findall("tbody/tr")}
+    rows = {words(row.find("th")): row for row in by_id(tree, "table-main").findall("tbody/tr")}
     assert set(rows) == set(frame.index)
     for arm, row in rows.items():
-        keys = [float(cell.get("data-key") or "nan") for cell in row.findall("td")[1:6]]
+        keys = [float(cell.get("data-key") or "nan") for cell in row.findall("td")[:5]]
         columns = ["mcc", "mcc_deviation", "balanced_accuracy", "auroc", "f1"]
         np.testing.assert_allclose(keys, frame.loc[arm, columns].astype(float), rtol=1e-5)
     text = words(rows["MM-DINOv2"])
     mcc = frame.loc["MM-DINOv2", "mcc"]
     assert f"{mcc:.2f}"[1:] in text
+
+
+def test_every_row_has_a_head(whole):
+    rows = [row for table in whole[0].iter("table") for row in table.findall("tbody/tr")]
+    assert rows
+    for row in rows:
+        assert [(cell.tag, cell.get("scope")) for cell in row] == [("th", "row")] + [("td", None)] * (len(row) - 1)
 
 
 def test_every_number_by_which_a_table_is_sorted_is_in_its_file(whole):
@@ -169,7 +176,7 @@ def test_every_number_by_which_a_table_is_sorted_is_in_its_file(whole):
         assert len(rows) == len(frame)
         for row, kept in zip(rows, frame.itertuples(index=False)):
             numbers = [value for value in kept if isinstance(value, int | float)]
-            for cell in row.findall("td"):
+            for cell in row:
                 if cell.get("class") == "number" and re.fullmatch(r"-?[\d.]+(e-?\d+)?", cell.get("data-key")):
                     assert np.isclose(numbers, float(cell.get("data-key")), rtol=1e-5).any(), words(row)
 

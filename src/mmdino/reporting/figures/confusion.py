@@ -1,6 +1,7 @@
 """Who is taken for whom: confusion matrices on the external test."""
 
 import textwrap
+from collections.abc import Collection
 
 import numpy as np
 import seaborn as sns
@@ -13,12 +14,11 @@ from mmdino.reporting.figures import style
 
 SHORT = ("astro", "GBM", "oligo")
 ACROSS = 4
-MOST = 24  # panels that can still be read
 
 
-def confusion_matrices(data: StudyFiles) -> Figure | None:
+def confusion_matrices(data: StudyFiles, names: Collection[str]) -> Figure | None:
     """Draw a matrix an arm: share of the true class as colour, patients as numbers, the mean over seeds."""
-    arms = [(arm, runs) for arm in data.shown() if (runs := arm.answers("test"))][:MOST]
+    arms = [(arm, runs) for arm in data.shown() if arm.name in names and (runs := arm.answers("test"))]
     if not arms:
         return None
     down = -(-len(arms) // ACROSS)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from mmdino.evaluation.compare import Estimate
 from mmdino.reporting.data import StudyFiles
@@ -18,6 +19,7 @@ SHARES = {
     "labelled_fraction": "share of the labels that training sees",
     "unlabelled_fraction": "share of the unlabelled patients that training sees",
 }
+LOGARITHMIC = "labelled_fraction"  # of labels some are there in any run; 5 % and 10 % stand apart as 50 % and 100 % do
 Curve = list[tuple[float, Estimate]]
 
 
@@ -30,9 +32,13 @@ def fraction_curves(data: StudyFiles, rows: Sequence[MainRow]) -> Figure | None:
     figure = style.canvas(3.3)
     across = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (share, found) in zip(across, panels.items()):
-        for arm, curve in found.items():
-            _draw(axes, curve, style.marks(data)[arm], data.named(arm).label)
         shares = sorted({where for curve in found.values() for where, _ in curve})
+        if share == LOGARITHMIC:
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_locator(NullLocator())
+        for order, (arm, curve) in enumerate(found.items()):
+            places = [_beside(where, order - (len(found) - 1) / 2, share) for where, _ in curve]
+            _draw(axes, places, curve, style.marks(data)[arm], data.named(arm).label)
         axes.set_xticks(shares, [f"{100 * where:.0f} %" for where in shares])
         axes.set_xlabel(SHARES[share])
         axes.set_title(f"n = {max(mcc.n for curve in found.values() for _, mcc in curve)}")
@@ -63,10 +69,15 @@ def _kind(data: StudyFiles, name: str, share: str) -> str:
     return f"{resolved['method']} {resolved['settings']} {data.study.policy(name)} {seen}"
 
 
-def _draw(axes: Axes, curve: Curve, mark: style.Mark, title: str) -> None:
+def _beside(where: float, step: float, share: str) -> float:
+    """Return where an arm's point stands: beside those of other arms, whose intervals would lie upon its own."""
+    return where * 1.04**step if share == LOGARITHMIC else where + 0.01 * step
+
+
+def _draw(axes: Axes, places: list[float], curve: Curve, mark: style.Mark, title: str) -> None:
     value, low, high = (np.array([getattr(mcc, part) for _, mcc in curve]) for part in ("value", "low", "high"))
     points, *_ = axes.errorbar(
-        [where for where, _ in curve], value, yerr=np.array([value - low, high - value]), fmt=mark.marker,
+        places, value, yerr=np.array([value - low, high - value]), fmt=mark.marker,
         linestyle=mark.dash, color=mark.colour, markeredgecolor=style.PAPER, markeredgewidth=0.5, elinewidth=0.9,
         label=title,
     )  # fmt: skip

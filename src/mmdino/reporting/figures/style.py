@@ -27,7 +27,10 @@ WIDTH = 7.1  # inches: two columns of a journal
 REFERENCE = "#0072b2"
 COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")  # Okabe and Ito, extended
 MARKERS = ("o", "s", "^", "D", "v", "p", "h")
-DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+DASHES: tuple[tuple[float, ...], ...] = (  # on and off, in widths of the line; () is a whole line
+    (), (5, 1.5), (1, 1), (5, 1, 1, 1), (9, 2), (2.5, 2.5), (5, 1, 1, 1, 1, 1), (9, 1.5, 2.5, 1.5), (1, 3), (5, 4),
+    (9, 1.5, 1, 1.5, 1, 1.5), (2.5, 1, 1, 1),
+)  # fmt: skip
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
@@ -71,25 +74,31 @@ DPI = 300
 
 @dataclass(frozen=True)
 class Mark:
-    """How an arm is drawn."""
+    """How an arm is drawn: ``pattern`` is its line's, on and off in widths of the line."""
 
     colour: str
     marker: str
-    dash: object
+    pattern: tuple[float, ...]
+
+    @property
+    def dash(self) -> Any:
+        """Return its line style in matplotlib's words."""
+        return (0, self.pattern) if self.pattern else "-"
 
 
 def marks(data: StudyFiles) -> dict[str, Mark]:
-    """Return each arm's mark by name: the reference arm's is fixed, the others' follow the study's order."""
-    found, others = {}, 0
-    for arm in data.arms:
-        if arm is data.reference:
-            found[arm.name] = Mark(REFERENCE, "o", "-")
-            continue
-        turn = others // len(COLOURS)
+    """Return each arm's mark by name: the reference arm's is fixed, the others' follow the study's order.
+
+    Ablations on request come last, as they do where a figure has room for a few arms: those have the first colours.
+    """
+    found = {data.reference.name: Mark(REFERENCE, "o", ())} if data.reference else {}
+    others = [arm for arm in data.arms if arm is not data.reference]
+    others.sort(key=lambda arm: (arm.name not in data.study.default, arm.experiment.group == "ablation"))
+    for place, arm in enumerate(others):
+        turn, colour = divmod(place, len(COLOURS))
         # A marker further with each turn of the colours: many figures draw no line, whose dash would tell arms apart.
-        marker, dash = MARKERS[(others + 1 + turn) % len(MARKERS)], DASHES[turn % len(DASHES)]
-        found[arm.name] = Mark(COLOURS[others % len(COLOURS)], marker, dash)
-        others += 1
+        marker, pattern = MARKERS[(place + 1 + turn) % len(MARKERS)], DASHES[turn % len(DASHES)]
+        found[arm.name] = Mark(COLOURS[colour], marker, pattern)
     return found
 
 
