@@ -39,4 +39,18 @@ def test_what_a_study_sets_beside_a_recipe_is_its_own():
 def test_as_released_switches_every_mend_of_the_method():
     loaded = load_study(STUDIES / "paper.yaml")
     mended = {name for name, source in sources(Settings).items() if "mends" in source}
-    assert set(loaded.experiment("mm-dinov2-as-released").settings) == mended
+    assert set(loaded.experiment("mm-dinov2-as-released").settings) == mended | {"missing"}
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_released_code_evaluates_with_mask_tokens_in_every_study(path):
+    loaded = load_study(path)
+    if "mm-dinov2-as-released" in loaded.experiments:
+        assert loaded.settings("mm-dinov2-as-released").missing == "mask"
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_search_may_give_up_what_prepares_for_missing_sequences(path):
+    prepares = {"sequence_dropout", "missing", "hidden_copies", "full_modality", "fill", "sequence_mask_probability"}
+    searched = {name: set(one.tune) & prepares for name, one in load_study(path).experiments.items()}
+    assert not {name: found for name, found in searched.items() if found}
