@@ -247,7 +247,7 @@ def test_the_reference_lies_upon_other_training_curves_and_a_bound_is_named_once
     data = gathered(tmp_path, **alike)
     figure = drawing._plans(data, estimate(data))["training"].draw()
     entropy = figure.axes[-1]
-    assert [text.get_text() for text in entropy.texts] == ["ln 64"]
+    assert [text.get_text() for text in entropy.texts] == ["ln 3"]
     for axes in figure.axes:
         top = max(axes.lines, key=lambda line: line.get_zorder())
         assert top.get_color() == style.REFERENCE
