@@ -46,7 +46,7 @@ def look(
 ) -> dict[Names, Seen]:
     """Return what ``encoder`` gives for the subjects' evaluation slices (the mean over those that each has), by set.
 
-    All sets are asked about a batch before the next one is read, so that an encoder can keep what they share.
+    All sets are asked about a slice of each patient before the next one is, so that an encoder can keep what they share.
 
     Raises:
         UserError: an answer is NaN or infinite, or memory does not hold a single patient.
@@ -57,14 +57,15 @@ def look(
     quiet = not (progress and console.is_terminal)
     for start in track(batches, title, console=console, disable=quiet, transient=True):
         for rows, looks in _alike(patients.looks(subjects[start : start + BATCH])):
-            answers: dict[Names, dict[str, NDArray]] = {}
+            has = tuple(compress(SEQUENCES, looks[0].slices.present[0]))
+            shown = {names: tuple(name for name in has if name in names) for names in sets}
+            wanted = dict.fromkeys(filter(None, shown.values()))
+            each = [{some: _answer(encoder, look.slices, some, with_head) for some in wanted} for look in looks]
+            own = np.stack([look.own for look in looks])
+            answers = {some: _mean([answered[some] for answered in each], own) for some in wanted}
             for names in sets:
-                shown = tuple(name for name in compress(SEQUENCES, looks[0].slices.present[0]) if name in names)
-                if shown and shown not in answers:
-                    each = [_answer(encoder, look.slices, shown, with_head) for look in looks]
-                    answers[shown] = _mean(each, np.stack([look.own for look in looks]))
-                if shown:
-                    found[names].append((start + rows, answers[shown]))
+                if shown[names]:
+                    found[names].append((start + rows, answers[shown[names]]))
     return {names: _joined(parts, len(subjects)) for names, parts in found.items()}
 
 

@@ -197,9 +197,9 @@ def true_labels(data: StudyFiles) -> NDArray[np.int64]:
     return next(answers, np.zeros(0, np.int64))
 
 
-def ceiling(data: StudyFiles, sequences: str = ALL, split: str = "test") -> dict[str, float] | None:
+def ceiling(data: StudyFiles, sequences: str = ALL) -> dict[str, float] | None:
     """Return the sign oracle's MCC (mcc, low, high, n): what the signs themselves allow, in a phantom study."""
-    return data.oracle.get(split, {}).get(sequences)
+    return data.oracle.get("test", {}).get(sequences)
 
 
 def majority(data: StudyFiles) -> tuple[str, dict[str, float]] | None:

@@ -4,7 +4,7 @@ Tables, figures and the page are made from it in a second; only this step resamp
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,8 +128,3 @@ def outdated(results: Path) -> str:
     except UserError as error:
         return str(error)
     return ""
-
-
-def by_arm(rows: Iterable[MainRow]) -> dict[str, MainRow]:
-    """Return the rows by their arm's name."""
-    return {row.arm: row for row in rows}

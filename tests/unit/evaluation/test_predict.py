@@ -188,3 +188,17 @@ def test_who_has_fewer_slices_than_asked_is_judged_by_their_mean(tmp_path):
     assert not np.allclose(has[subjects[0]], seen(1)[subjects[0]])
     for name in subjects:
         np.testing.assert_allclose(asked_for_more[name], has[name], rtol=1e-6)
+
+
+def test_all_sets_are_asked_of_one_slice_before_the_next(tiny_patients):
+    class Keeping(Pixels):
+        shown: list = []
+
+        def features(self, slices, sequences):
+            if not self.shown or self.shown[-1] is not slices:
+                self.shown.append(slices)  # what an encoder embeds anew
+            return super().features(slices, sequences)
+
+    patients = Patients(tiny_patients.bank, tiny_patients.splits.reset_index(drop=True), Data(slices=3))
+    look(Keeping(), patients, patients.select("val"), SUBSETS, with_head=False, title="", progress=False)
+    assert len(Keeping.shown) == 3

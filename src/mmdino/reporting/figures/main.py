@@ -8,14 +8,12 @@ from mmdino.reporting.figures import style
 from mmdino.reporting.text import with_span
 
 
-def external_mcc(data: StudyFiles, rows: list[MainRow], title: str, ranked: bool = True) -> Figure | None:
-    """Draw each arm's MCC with its interval over patients, and thinner that over patients and seeds.
+def external_mcc(data: StudyFiles, rows: list[MainRow], title: str) -> Figure | None:
+    """Draw each arm's MCC with its interval over patients, and thinner that over patients and seeds, best first.
 
-    Best first, or in the study's order; None where no arm has a figure.
+    None where no arm has a figure.
     """
-    drawn = [row for row in reversed(rows) if row.mcc]
-    if ranked:
-        drawn.sort(key=lambda row: row.mcc.value)  # type: ignore[union-attr]
+    drawn = sorted((row for row in reversed(rows) if row.mcc), key=lambda row: row.mcc.value)  # type: ignore[union-attr]
     if not drawn:
         return None
     marks = style.marks(data)
