@@ -20,6 +20,7 @@ COLUMNS = (
     *("subject", "session", "site", "age", "sex"),
     *(*SEQUENCES, "seg", "label", "label_source", "patient", "excluded"),
 )
+FEW = 4  # sentences that stand for all
 log = logging.getLogger(__name__)
 
 
@@ -82,10 +83,11 @@ def read_cohort(name: str, cohort: Cohort, root: Path, rules: Labels) -> tuple[p
     if not scan.rows:
         others = [other for other in recognise(tree) if other != cohort.adapter]
         hint = f"; it looks like {' and '.join(others)}" if others else ""
-        raise UserError(
+        told = (
             f"{root}: holds no patient of the cohort '{name}' in the layout '{cohort.adapter}'{hint}; mend 'path' or "
             "'adapter' of the cohort in the study"
         )
+        raise UserError("\n".join([told, *scan.problems[:FEW]]))
     found = pd.DataFrame(scan.rows).reindex(columns=list(COLUMNS), fill_value="").fillna("").astype(str)
     if name in rules.hidden:
         found["label_source"] = found["label_source"].where(

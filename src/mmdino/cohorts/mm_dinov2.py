@@ -6,7 +6,7 @@ Labels: ``phenoData.csv`` in the same folder, whose column ``WHO2021_Int`` numbe
 import re
 
 from mmdino.cohorts.common.metadata import find_metadata
-from mmdino.cohorts.common.sessions import Hit, Scan, choose_preoperative, find_sessions
+from mmdino.cohorts.common.sessions import Hit, Scan, called_otherwise, choose_preoperative, find_sessions, tell_unread
 from mmdino.cohorts.common.tree import Tree
 from mmdino.config import Labels
 from mmdino.tables import CLASSES
@@ -16,6 +16,7 @@ FILE = re.compile(
     r"\.nii(?:\.gz)?$",
     re.IGNORECASE,
 )
+FOLDER = re.compile(r"(?:.*/)?([^/]+)/preop/", re.IGNORECASE)
 COLUMNS = {"id": ("Patient",), "label": ("WHO2021_Int",)}
 
 
@@ -23,6 +24,7 @@ def scan(tree: Tree, rules: Labels) -> Scan:
     """Return the sessions with their labels."""
     found = find_sessions(tree, _match)
     choose_preoperative(found, ".*")
+    tell_unread(tree, found, _match, _whose, _say)
     people = find_metadata(tree, r"phenoData\.csv", COLUMNS, _key)
     found.problems += people.problems
     for row in found.rows:
@@ -38,6 +40,15 @@ def scan(tree: Tree, rules: Labels) -> Scan:
 def _match(path: str) -> Hit | None:
     found = FILE.search(path)
     return Hit(found["subject"], "", found["kind"].casefold(), 0) if found else None
+
+
+def _whose(path: str) -> str | None:
+    found = FOLDER.match(path)
+    return found[1] if found else None
+
+
+def _say(who: str, path: str) -> str:
+    return called_otherwise(who, f"sub-{who}_ses-preop_space-sri_t1.nii.gz", path)
 
 
 def _key(name: str) -> str:
