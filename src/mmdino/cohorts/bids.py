@@ -8,6 +8,7 @@ site, age, sex and patient (who it is, where several data sets hold one person) 
 import re
 from datetime import datetime
 
+from mmdino.cohorts.common.labels import named_class
 from mmdino.cohorts.common.metadata import find_metadata
 from mmdino.cohorts.common.sessions import Hit, Scan, called_otherwise, choose_preoperative, find_sessions, tell_unread
 from mmdino.cohorts.common.tree import Tree
@@ -26,6 +27,7 @@ BEFORE = re.compile(r"pre(?!rt|rad|chemo)")
 AFTER = re.compile(r"post|follow|fu(?=\d|$)|pre(rt|rad|chemo)")  # who waits for radiotherapy has been operated
 NUMBERED = re.compile(r"([a-z]*)(\d{1,4}|\d{8})([a-z]*)")
 COLUMNS = {"id": ("participant_id",), "label": ("label",), "site": ("site",), "patient": ("patient",)}
+WORDS = {name: name for name in CLASSES}
 
 
 def scan(tree: Tree, rules: Labels) -> Scan:
@@ -38,9 +40,12 @@ def scan(tree: Tree, rules: Labels) -> Scan:
     for row in found.rows:
         record = people.records.get(_key(row["subject"]) or "")
         values = record.values if record else {}
-        known = values.get("label", "").casefold()
-        label = known if known in CLASSES else ""
-        why = f"{record.where}: {record.said()}" if record else "participants.tsv does not list it"
+        label, why = "", "participants.tsv does not list it"
+        if record and "label" not in values:
+            why = f"participants.tsv has no column 'label'; found were: {', '.join(record.headings)}"
+        elif record:
+            label = named_class(values["label"], WORDS, row, record.where, found.problems)
+            why = f"{record.where}: {record.said()}"
         row |= {"label": label, "label_source": why if label else f"unlabelled: {why}"}
         row |= {column: values.get(column, "") for column in ("site", "patient")} | (record.person if record else {})
     return found

@@ -5,6 +5,7 @@ Labels: ``phenoData.csv`` in the same folder, whose column ``WHO2021_Int`` numbe
 
 import re
 
+from mmdino.cohorts.common.labels import named_class
 from mmdino.cohorts.common.metadata import find_metadata
 from mmdino.cohorts.common.sessions import Hit, Scan, called_otherwise, choose_preoperative, find_sessions, tell_unread
 from mmdino.cohorts.common.tree import Tree
@@ -18,6 +19,7 @@ FILE = re.compile(
 )
 FOLDER = re.compile(r"(?:.*/)?([^/]+)/preop/", re.IGNORECASE)
 COLUMNS = {"id": ("Patient",), "label": ("WHO2021_Int",)}
+WORDS = {str(number): name for number, name in enumerate(CLASSES)}
 
 
 def scan(tree: Tree, rules: Labels) -> Scan:
@@ -29,9 +31,11 @@ def scan(tree: Tree, rules: Labels) -> Scan:
     found.problems += people.problems
     for row in found.rows:
         record = people.records.get(_key(row["subject"]))
-        number = record.values["label"].removesuffix(".0") if record else ""
-        label = CLASSES[int(number)] if number in ("0", "1", "2") else ""
-        why = f"{record.where}: {record.said()}" if record else "phenoData.csv does not list it"
+        label, why = "", "phenoData.csv does not list it"
+        if record:
+            number = record.values["label"].removesuffix(".0")
+            label = named_class(number, WORDS, row, record.where, found.problems)
+            why = f"{record.where}: {record.said()}"
         row |= {"label": label, "label_source": why if label else f"unlabelled: {why}"}
         row |= record.person if record else {}
     return found

@@ -468,3 +468,42 @@ def test_where_nobody_can_be_read_the_names_are_told(tmp_path):
     scan(tmp_path / "sub-TCGA-02-0006" / "anat" / "sub-TCGA-02-0006_T1w.nii.gz")
     with pytest.raises(UserError, match=r"holds no patient .*\n.*'sub-TCGA-02-0006' is no id of BIDS"):
         manifest("bids", tmp_path)
+
+
+def test_a_word_of_bids_that_is_no_class_is_named_and_the_patient_kept(tmp_path, caplog):
+    for session in ("pre", "post"):
+        for who in range(5):
+            scan(tmp_path / f"sub-{who}" / f"ses-{session}" / "anat" / f"sub-{who}_ses-{session}_T1w.nii.gz")
+    words = ["Glioblastoma", "glioblastom", "n/a", "unknown", "GBM"]
+    rows = "".join(f"sub-{who}\t{word}\n" for who, word in enumerate(words))
+    (tmp_path / "participants.tsv").write_text("participant_id\tlabel\n" + rows)
+    found = usable(manifest("bids", tmp_path))
+    assert found["label"].tolist() == ["glioblastoma", "", "", "", ""]
+    assert [record.message for record in caplog.records] == [
+        "participants.tsv, row 3: the label of '1' is 'glioblastom'; did you mean 'glioblastoma'?; mend it, or leave it "
+        "empty; the patient is unlabelled",
+        "participants.tsv, row 6: the label of '4' is 'GBM'; known are: astrocytoma, glioblastoma, oligodendroglioma; "
+        "mend it, or leave it empty; the patient is unlabelled",
+    ]
+
+
+def test_a_bids_data_set_without_labels_says_so_of_everybody(tmp_path, caplog):
+    TREES["bids"](tmp_path, 2, 0)
+    (tmp_path / "participants.tsv").write_text("participant_id\tdiagnosis\nsub-p00\tglioblastoma\nsub-p01\tn/a\n")
+    found = manifest("bids", tmp_path)
+    assert not found["label"].any()
+    assert set(found["label_source"]) == {
+        "unlabelled: participants.tsv has no column 'label'; found were: participant_id, diagnosis"
+    }
+    assert not caplog.records
+
+
+def test_a_number_of_the_authors_that_is_no_class_is_named_and_the_patient_kept(tmp_path, caplog):
+    for who in ("a", "b", "c"):
+        scan(tmp_path / who / "preop" / f"sub-{who}_ses-preop_space-sri_t1.nii.gz")
+    (tmp_path / "phenoData.csv").write_text("Patient,WHO2021_Int\na,1.0\nb,5\nc,\n")
+    assert manifest("mm-dinov2", tmp_path)["label"].tolist() == ["glioblastoma", "", ""]
+    assert [record.message for record in caplog.records] == [
+        "phenoData.csv, row 3: the label of 'b' is '5'; known are: 0, 1, 2; mend it, or leave it empty; the patient is "
+        "unlabelled"
+    ]

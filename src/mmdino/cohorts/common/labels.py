@@ -25,6 +25,7 @@ from typing import Any
 from mmdino.cohorts.common.metadata import Metadata, Record
 from mmdino.cohorts.common.sessions import Scan
 from mmdino.config import Labels
+from mmdino.errors import nearest
 from mmdino.tables import CLASSES
 
 ASTROCYTOMA, GLIOBLASTOMA, OLIGODENDROGLIOMA = CLASSES
@@ -112,6 +113,24 @@ def _read(text: str, known: Mapping[str, re.Pattern[str]], column: str) -> tuple
         if pattern.fullmatch(text):
             return meaning, ""
     return "", "" if UNKNOWN.fullmatch(text) else f"{column} is '{text}', which settles nothing"
+
+
+def named_class(said: str, known: Mapping[str, str], row: Mapping[str, Any], where: str, problems: list[str]) -> str:
+    """Return the class that a table names itself, or an empty text; what is neither known nor unknown is a problem.
+
+    Args:
+        said: what the table says of the patient.
+        known: a table's words for the classes, in lower case.
+        row: the patient's session.
+        where: the table's row, ``file, row 12``.
+        problems: added to.
+    """
+    if said.casefold() not in known and not UNKNOWN.fullmatch(said):
+        told = f"{where}: the label of '{row['subject']}' is '{said}'{nearest(said.casefold(), known)}; "
+        told += "mend it, or leave it empty; the patient is unlabelled"
+        if told not in problems:  # by another session
+            problems.append(told)
+    return known.get(said.casefold(), "")
 
 
 def label_sessions(scan: Scan, metadata: Metadata, keys: Iterable[str | None], rules: Labels) -> None:

@@ -30,12 +30,14 @@ class Record:
         where: ``file, row 12``.
         raw: the same by the table's own names, as it stands there.
         told: age and sex, where the table has them, as they stand there.
+        headings: of all of the table's columns.
     """
 
     values: Mapping[str, str]
     where: str
     raw: Mapping[str, str]
     told: Mapping[str, str] = field(default_factory=dict)
+    headings: tuple[str, ...] = ()
 
     @property
     def person(self) -> dict[str, str]:
@@ -151,6 +153,7 @@ def _records(
     path: Path, sheet: pd.DataFrame, start: int, place: dict[str, int], personal: dict[str, int]
 ) -> Iterator[tuple[str, Record]]:
     identity, *others = place
+    headings = tuple(cell for cell in sheet.iloc[start] if cell)
     for number in range(start + 1, len(sheet)):
         cells = sheet.iloc[number]
         name = cells.iloc[place[identity]]
@@ -158,7 +161,7 @@ def _records(
             values = {other: cells.iloc[place[other]] for other in others}
             raw = {str(sheet.iloc[start, place[other]]): value for other, value in values.items()}
             told = {other: cells.iloc[personal[other]] for other in personal}
-            yield name, Record(values, f"{path.name}, row {number + 1}", raw, told)
+            yield name, Record(values, f"{path.name}, row {number + 1}", raw, told, headings)
 
 
 def _sheets(path: Path) -> list[pd.DataFrame]:
