@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 
 from mmdino.cohorts.common.labels import named_class
-from mmdino.cohorts.common.metadata import find_metadata
+from mmdino.cohorts.common.metadata import find_metadata, tell_table
 from mmdino.cohorts.common.sessions import Hit, Scan, called_otherwise, choose_preoperative, find_sessions, tell_unread
 from mmdino.cohorts.common.tree import Tree
 from mmdino.config import Labels
@@ -36,9 +36,10 @@ def scan(tree: Tree, rules: Labels) -> Scan:
     _choose(found)
     tell_unread(tree, found, _match, _whose, _say)
     people = find_metadata(tree, r"participants\.tsv", COLUMNS, _key, optional=("label", "site", "patient"))
-    found.problems += people.problems
-    for row in found.rows:
-        record = people.records.get(_key(row["subject"]) or "")
+    keys = [_key(row["subject"]) for row in found.rows]
+    tell_table(found, people, keys)
+    for row, key in zip(found.rows, keys):
+        record = people.records.get(key or "")
         values = record.values if record else {}
         label, why = "", "participants.tsv does not list it"
         if record and "label" not in values:

@@ -6,7 +6,7 @@ Labels: ``phenoData.csv`` in the same folder, whose column ``WHO2021_Int`` numbe
 import re
 
 from mmdino.cohorts.common.labels import named_class
-from mmdino.cohorts.common.metadata import find_metadata
+from mmdino.cohorts.common.metadata import find_metadata, tell_table
 from mmdino.cohorts.common.sessions import Hit, Scan, called_otherwise, choose_preoperative, find_sessions, tell_unread
 from mmdino.cohorts.common.tree import Tree
 from mmdino.config import Labels
@@ -28,9 +28,10 @@ def scan(tree: Tree, rules: Labels) -> Scan:
     choose_preoperative(found, ".*")
     tell_unread(tree, found, _match, _whose, _say)
     people = find_metadata(tree, r"phenoData\.csv", COLUMNS, _key)
-    found.problems += people.problems
-    for row in found.rows:
-        record = people.records.get(_key(row["subject"]))
+    keys = [_key(row["subject"]) for row in found.rows]
+    tell_table(found, people, keys)
+    for row, key in zip(found.rows, keys):
+        record = people.records.get(key)
         label, why = "", "phenoData.csv does not list it"
         if record:
             number = record.values["label"].removesuffix(".0")

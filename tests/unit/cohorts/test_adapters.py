@@ -507,3 +507,21 @@ def test_a_number_of_the_authors_that_is_no_class_is_named_and_the_patient_kept(
         "phenoData.csv, row 3: the label of 'b' is '5'; known are: 0, 1, 2; mend it, or leave it empty; the patient is "
         "unlabelled"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "table", "header", "ids"),
+    [
+        ("bids", "sub-{0}/anat/sub-{0}_T1w", "participants.tsv", "participant_id\tlabel", "sub-{}\t"),
+        ("mm-dinov2", "{0}/preop/sub-{0}_ses-preop_space-sri_t1", "phenoData.csv", "Patient,WHO2021_Int", "{},"),
+    ],
+)
+def test_rows_and_patients_that_joined_nobody_are_told(tmp_path, caplog, name, stem, table, header, ids):
+    for who in ("a", "b"):
+        scan(tmp_path / f"{stem.format(who)}.nii.gz")
+    (tmp_path / table).write_text(f"{header}\n{ids.format('a')}\n{ids.format('c')}\n")
+    manifest(name, tmp_path)
+    assert [record.message for record in caplog.records] == [
+        f"{tmp_path / table}: has no row for 1 of 2 patients: b",
+        f"{tmp_path / table}: 1 rows are of nobody on disk: {table}, row 3",
+    ]

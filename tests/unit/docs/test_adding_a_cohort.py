@@ -48,7 +48,7 @@ def test_the_check_names_what_a_study_would_refuse_of_the_example(adapter, tmp_p
     )
 
 
-def test_the_example_reads_a_cohort(adapter, tmp_path):
+def test_the_example_reads_a_cohort(adapter, tmp_path, caplog):
     root = write_bank(tmp_path / "bank")
     (root / "gliomabank_v2.csv").write_text("Case,Diagnosis\nGB-1,Astrocytoma\nGB-0003,Glioblastoma\n")
     manifest = build_manifest("glioma-bank", Cohort(**STUDY["cohorts"]["glioma-bank"]), root)
@@ -58,6 +58,11 @@ def test_the_example_reads_a_cohort(adapter, tmp_path):
     assert used["label"].tolist() == ["astrocytoma", ""]
     assert "row 2" in used.loc["GB-0001", "label_source"]
     assert manifest["excluded"].str.contains("not the pre-operative one").sum() == 1
+    table = root / "gliomabank_v2.csv"
+    assert [record.message for record in caplog.records] == [
+        f"{table}: has no row for 1 of 2 patients: GB-0002",
+        f"{table}: 1 rows are of nobody on disk: gliomabank_v2.csv, row 3",
+    ]
 
 
 def test_the_study_of_the_own_data_page_is_one():

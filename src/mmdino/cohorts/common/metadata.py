@@ -5,13 +5,14 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from mmdino.cohorts.common.people import HEADINGS, person
+from mmdino.cohorts.common.sessions import Scan
 from mmdino.cohorts.common.tree import Tree
 from mmdino.errors import UserError
 
@@ -112,6 +113,33 @@ def find_metadata(
     for identity in metadata.refused:
         del metadata.records[identity]
     return metadata
+
+
+def tell_table(scan: Scan, metadata: Metadata, keys: Iterable[str | None]) -> None:
+    """Add to the problems what is wrong with a table, who has no row in it, and which rows are of nobody.
+
+    Args:
+        scan: changed in place.
+        metadata: the cohort's table.
+        keys: the join key of each session, in order.
+    """
+    scan.problems += metadata.problems
+    if metadata.path is None:
+        return
+    keys = list(keys)
+    there = set(keys)
+    used = [(row["subject"], key) for row, key in zip(scan.rows, keys) if not row["excluded"]]
+    absent = sorted(subject for subject, key in used if key not in metadata.records)
+    unused = sorted(record.where for key, record in metadata.records.items() if key not in there)
+    if absent:
+        count = len({key for _, key in used})
+        scan.problems.append(f"{metadata.path}: has no row for {len(absent)} of {count} patients: {_few(absent)}")
+    if unused:
+        scan.problems.append(f"{metadata.path}: {len(unused)} rows are of nobody on disk: {_few(unused)}")
+
+
+def _few(names: list[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def read_rows(
