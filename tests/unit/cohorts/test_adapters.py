@@ -525,3 +525,13 @@ def test_rows_and_patients_that_joined_nobody_are_told(tmp_path, caplog, name, s
         f"{tmp_path / table}: has no row for 1 of 2 patients: b",
         f"{tmp_path / table}: 1 rows are of nobody on disk: {table}, row 3",
     ]
+
+
+def test_of_several_versions_of_a_table_the_others_are_named_with_their_folders(tmp_path, caplog):
+    TREES["bids"](tmp_path, 2, 0)
+    (tmp_path / "old-labels").mkdir()
+    (tmp_path / "old-labels" / "participants.tsv").write_text("participant_id\n")
+    manifest("bids", tmp_path)
+    assert "participants.tsv: is read, and not" in caplog.text
+    read, others = caplog.records[0].message.split(": is read, and not ")
+    assert {read, f"{tmp_path}/{others}"} == {str(path) for path in tmp_path.rglob("participants.tsv")}

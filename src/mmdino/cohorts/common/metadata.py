@@ -93,7 +93,8 @@ def find_metadata(
     path = found[-1]
     metadata = Metadata(path)
     if len(found) > 1 and not every:
-        metadata.problems.append(f"{path}: is read, and not {', '.join(other.name for other in found[:-1])} beside it")
+        others = ", ".join(str(other.relative_to(tree.root)) for other in found[:-1])
+        metadata.problems.append(f"{path}: is read, and not {others}")
     for name, record in [row for part in (found if every else [path]) for row in read_rows(part, columns, optional)]:
         identity = key(name)
         if identity is None:
