@@ -69,7 +69,7 @@ def tune(
     found = search(loaded.experiment(experiment), run.settings, run.patients, run.seed, budget, out)
     typer.echo(yaml.safe_dump(found, sort_keys=False).rstrip())
     lines = yaml.safe_dump({"tuned": {experiment: found["best"]["settings"]}}, sort_keys=False).rstrip()
-    typer.echo(f"To use it, add to {study}:\n{lines}")
+    typer.echo(f"To use it, add below `tuned` in {study} (once in the file, for all experiments):\n{lines}")
 
 
 @verbs.command(rich_help_panel=PANEL)

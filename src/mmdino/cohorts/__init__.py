@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pandas as pd
 
+from mmdino.cohorts.common.sessions import Scan
 from mmdino.cohorts.common.tree import Tree, walk
 from mmdino.config import Cohort, Labels
 from mmdino.errors import UserError, nearest
@@ -20,6 +21,7 @@ COLUMNS = (
     *("subject", "session", "site", "age", "sex"),
     *(*SEQUENCES, "seg", "label", "label_source", "patient", "excluded"),
 )
+FEW = 4  # sentences that stand for all
 log = logging.getLogger(__name__)
 
 
@@ -82,11 +84,12 @@ def read_cohort(name: str, cohort: Cohort, root: Path, rules: Labels) -> tuple[p
     if not scan.rows:
         others = [other for other in recognise(tree) if other != cohort.adapter]
         hint = f"; it looks like {' and '.join(others)}" if others else ""
-        raise UserError(
+        told = (
             f"{root}: holds no patient of the cohort '{name}' in the layout '{cohort.adapter}'{hint}; mend 'path' or "
             "'adapter' of the cohort in the study"
         )
-    found = pd.DataFrame(scan.rows).reindex(columns=list(COLUMNS), fill_value="").fillna("").astype(str)
+        raise UserError("\n".join([told, *scan.problems[:FEW]]))
+    found = sessions(scan)
     if name in rules.hidden:
         found["label_source"] = found["label_source"].where(
             found["label"] == "", "unlabelled: labels.hidden names the cohort"
@@ -97,12 +100,22 @@ def read_cohort(name: str, cohort: Cohort, root: Path, rules: Labels) -> tuple[p
     found["cohort"], found["stage"] = name, cohort.stage
     found["site"] = found["site"].where(found["site"] != "", cohort.site or name)
     found["patient"] = found["patient"].where(found["patient"] != "", found["subject"])
-    _check(found, root)
+    require_sound(found, root)
     manifest = conform(MANIFEST, found.sort_values(["subject", "session"]), root)
     return manifest, [*tree.problems, *scan.problems]
 
 
-def _check(found: pd.DataFrame, root: Path) -> None:
+def sessions(scan: Scan) -> pd.DataFrame:
+    """Return what an adapter found as a table of ``COLUMNS``, text everywhere."""
+    return pd.DataFrame(scan.rows).reindex(columns=list(COLUMNS), fill_value="").fillna("").astype(str)
+
+
+def require_sound(found: pd.DataFrame, root: Path) -> None:
+    """Refuse sessions of which no manifest can be made.
+
+    Raises:
+        UserError: two patients have one id (case ignored), or a label is none of ``tables.CLASSES``.
+    """
     session = found["subject"].str.casefold() + "/" + found["session"].str.casefold()
     twice = found[session.duplicated(keep=False)]
     if len(twice):

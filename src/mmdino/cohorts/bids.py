@@ -8,8 +8,9 @@ site, age, sex and patient (who it is, where several data sets hold one person) 
 import re
 from datetime import datetime
 
-from mmdino.cohorts.common.metadata import find_metadata
-from mmdino.cohorts.common.sessions import Hit, Scan, choose_preoperative, find_sessions
+from mmdino.cohorts.common.labels import named_class
+from mmdino.cohorts.common.metadata import find_metadata, tell_table
+from mmdino.cohorts.common.sessions import Hit, Scan, called_otherwise, choose_preoperative, find_sessions, tell_unread
 from mmdino.cohorts.common.tree import Tree
 from mmdino.config import Labels
 from mmdino.tables import CLASSES
@@ -19,25 +20,33 @@ FILE = re.compile(
     r"_(?P<suffix>T1w|T2w|FLAIR|dseg|mask)\.nii(?:\.gz)?$",
     re.IGNORECASE,
 )
+FOLDER = re.compile(r"(?:.*/)?sub-([^/]+)/", re.IGNORECASE)
+FLAT = re.compile(r"(?:.*/)?sub-([^/]+?)(?:_[a-z]+-[0-9A-Za-z]+)*_[^/_]+", re.IGNORECASE)  # a file in no such folder
 SUFFIXES = {"t1w": "t1", "t2w": "t2", "flair": "flair", "dseg": "seg", "mask": "seg"}
 BEFORE = re.compile(r"pre(?!rt|rad|chemo)")
 AFTER = re.compile(r"post|follow|fu(?=\d|$)|pre(rt|rad|chemo)")  # who waits for radiotherapy has been operated
 NUMBERED = re.compile(r"([a-z]*)(\d{1,4}|\d{8})([a-z]*)")
 COLUMNS = {"id": ("participant_id",), "label": ("label",), "site": ("site",), "patient": ("patient",)}
+WORDS = {name: name for name in CLASSES}
 
 
 def scan(tree: Tree, rules: Labels) -> Scan:
     """Return the sessions; of each subject the pre-operative one counts (:func:`preoperative`)."""
     found = find_sessions(tree, _match)
     _choose(found)
+    tell_unread(tree, found, _match, _whose, _say)
     people = find_metadata(tree, r"participants\.tsv", COLUMNS, _key, optional=("label", "site", "patient"))
-    found.problems += people.problems
-    for row in found.rows:
-        record = people.records.get(_key(row["subject"]) or "")
+    keys = [_key(row["subject"]) for row in found.rows]
+    tell_table(found, people, keys)
+    for row, key in zip(found.rows, keys):
+        record = people.records.get(key or "")
         values = record.values if record else {}
-        known = values.get("label", "").casefold()
-        label = known if known in CLASSES else ""
-        why = f"{record.where}: {record.said()}" if record else "participants.tsv does not list it"
+        label, why = "", "participants.tsv does not list it"
+        if record and "label" not in values:
+            why = f"participants.tsv has no column 'label'; found were: {', '.join(record.headings)}"
+        elif record:
+            label = named_class(values["label"], WORDS, row, record.where, found.problems)
+            why = f"{record.where}: {record.said()}"
         row |= {"label": label, "label_source": why if label else f"unlabelled: {why}"}
         row |= {column: values.get(column, "") for column in ("site", "patient")} | (record.person if record else {})
     return found
@@ -101,6 +110,17 @@ def _match(path: str) -> Hit | None:
     if kind == "t1" and "_ce-" in entities:
         kind = "t1c"
     return Hit(found["subject"], found["stamp"] or "", kind, 0 if "_desc-preproc" in entities else 1)
+
+
+def _whose(path: str) -> str | None:
+    found = FOLDER.match(path) or FLAT.fullmatch(path)
+    return found[1] if found else None
+
+
+def _say(who: str, path: str) -> str:
+    if re.fullmatch(r"[0-9A-Za-z]+", who):
+        return called_otherwise(f"sub-{who}", f"sub-{who}_T1w.nii.gz", path)
+    return f"'sub-{who}' is no id of BIDS, which has letters and digits only; rename it and its files"
 
 
 def _key(name: str) -> str | None:

@@ -1,8 +1,8 @@
 """The plain layout: ``<root>/<subject>/<subject>_{t1,t1c,t2,flair,seg}.nii.gz`` and ``<root>/labels.tsv``, or ``.csv``.
 
-``t1ce`` counts as ``t1c``, ``.nii`` as ``.nii.gz``, and the case of files' names does not count. The table has the columns
-subject, site and label (one of ``tables.CLASSES``, or empty), and may have age (years) and sex; a subject that it does not
-list is unlabelled.
+``t1ce`` counts as ``t1c``, ``.nii`` as ``.nii.gz``, and the case of files' names and of ids does not count. The table has
+the columns subject and label (one of ``tables.CLASSES``, or empty), and may have site, age (years) and sex; a subject that it
+does not list is unlabelled.
 """
 
 from dataclasses import replace
@@ -26,22 +26,27 @@ def scan(tree: Tree, rules: Labels) -> Scan:
     Raises:
         UserError: the table is none, lacks a column, or has a label outside of the classes.
     """
+    folders = sorted(found.name for found in tree.root.iterdir() if found.is_dir() and not found.name.startswith("."))
+    spelling = {_key(name): name for name in folders}
     beside = replace(tree, files=tuple(path for path in tree.files if "/" not in path))
-    people = find_metadata(beside, TABLE, COLUMNS, str)
+    people = find_metadata(beside, TABLE, COLUMNS, lambda name: spelling.setdefault(_key(name), name), ("site",))
     files: dict[str, list[str]] = {}  # by folder
     for path in tree.files:
         folder, _, file = path.rpartition("/")
         files.setdefault(folder, []).append(file)
-    folders = sorted(found.name for found in tree.root.iterdir() if found.is_dir() and not found.name.startswith("."))
     rows = [_subject(tree.root, name, files.get(name, [])) for name in folders]
     if rows and people.path:
-        listed = {" ".join(name.split()) for name in folders}
+        there = set(folders)
         rows += [
             {"subject": name, "excluded": f"{people.path.name} lists it, but there is no folder '{name}'"}
             for name in people.records
-            if name not in listed
+            if name not in there
         ]
     return Scan([{"session": PREOP} | row | _told(row["subject"], people) for row in rows], people.problems)
+
+
+def _key(name: str) -> str:
+    return " ".join(name.split()).casefold()  # cells are read without double blanks
 
 
 def _subject(root: Path, name: str, files: list[str]) -> dict[str, str]:
@@ -65,10 +70,9 @@ def _told(subject: str, people: Metadata) -> dict[str, str]:
     """
     if people.path is None:
         return {"label_source": "unlabelled: neither labels.tsv nor labels.csv lies in the cohort's folder"}
-    name = " ".join(subject.split())  # as cells are read
-    record = people.records.get(name)
+    record = people.records.get(subject)
     if record is None:
-        why = "has rows of it that disagree" if name in people.refused else "does not list it"
+        why = "has rows of it that disagree" if subject in people.refused else "does not list it"
         return {"label_source": f"unlabelled: {people.path.name} {why}"}
     said = record.values["label"]
     label = said.casefold()
@@ -79,4 +83,4 @@ def _told(subject: str, people: Metadata) -> dict[str, str]:
         )
     told = f"{record.where}: {record.said()}"
     source = told if label else f"unlabelled: {people.path.name} gives no label ({told})"
-    return {"site": record.values["site"], "label": label, "label_source": source, **record.person}
+    return {"site": record.values.get("site", ""), "label": label, "label_source": source, **record.person}

@@ -1,11 +1,21 @@
 """A cohort: where it lies and in which state, and how its patients are labelled."""
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from mmdino.config.phantom import UNSEGMENTED, PhantomCohort
 from mmdino.config.strict import Strict
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def wrong_name(name: str) -> str:
+    """Return what is wrong with a cohort's name, which is a folder and a word of commands; empty if nothing is."""
+    if NAME.fullmatch(name):
+        return ""
+    return f"a cohort cannot be called '{name}'; use letters, digits, '-', '_' and '.', a letter or digit first"
 
 
 class Cohort(Strict):

@@ -1,4 +1,4 @@
-"""Strict reading of YAML: an unknown key is refused, and the error names it and the nearest right one."""
+"""Strict reading of YAML: a key that stands twice is refused, and an unknown one with the nearest right one."""
 
 import re
 from pathlib import Path
@@ -18,16 +18,17 @@ class Strict(BaseModel):
 
 Model = TypeVar("Model", bound=BaseModel)
 SAFE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, three times as fast, where PyYAML has it
+MERGE = "tag:yaml.org,2002:merge"  # `<<`
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:
     """Read a YAML mapping.
 
     Raises:
-        UserError: the file is missing, cannot be read, is no YAML, or holds something else than a mapping.
+        UserError: the file is missing, cannot be read, is no YAML, has a key twice, or holds something else than a mapping.
     """
     try:
-        value = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=SAFE)
+        value = _load(Path(path).read_text(encoding="utf-8"), path)
     except FileNotFoundError:
         folder = Path(path).parent
         known = [found.stem for found in folder.glob("*.yaml")]
@@ -40,6 +41,34 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{path}: must hold 'key: value' lines, but holds a {type(value).__name__}")
     return value
+
+
+def _load(text: str, path: Path | str) -> Any:
+    loader = SAFE(text)
+    node = loader.get_single_node()
+    if node is None:
+        return None
+    _require_each_once(node, path, set())
+    return loader.construct_document(node)
+
+
+def _require_each_once(node: yaml.Node, path: Path | str, seen: set[int]) -> None:
+    """Refuse a mapping that has a key twice: PyYAML takes the last one. What ``<<`` brings may be written over."""
+    if isinstance(node, yaml.ScalarNode) or id(node) in seen:
+        return
+    seen.add(id(node))  # anchors may lead back
+    inner = node.value
+    if isinstance(node, yaml.MappingNode):
+        inner = [value for _, value in node.value]
+        lines: dict[tuple[str, str], int] = {}
+        for key in (key for key, _ in node.value if key.tag != MERGE):
+            line = key.start_mark.line + 1
+            first = lines.get((key.tag, str(key.value)))
+            if first is not None:
+                raise UserError(f"{path}, line {line}: '{key.value}' stands twice, in line {first} already; keep one")
+            lines[key.tag, str(key.value)] = line
+    for value in inner:
+        _require_each_once(value, path, seen)
 
 
 def parse(model: type[Model], value: Any, where: Path | str) -> Model:

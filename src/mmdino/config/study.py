@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from mmdino.config.answerable import require_answerable
-from mmdino.config.cohort import Cohort, Labels
+from mmdino.config.cohort import Cohort, Labels, wrong_name
 from mmdino.config.evaluation import Evaluation
 from mmdino.config.experiment import (
     Data,
@@ -80,6 +80,12 @@ class Study(Strict):
             twice = {str(name) for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"listed twice: {', '.join(sorted(twice))}; name each once")
+        return self
+
+    @model_validator(mode="after")
+    def _calls_cohorts_by_words(self) -> "Study":
+        for fault in filter(None, map(wrong_name, self.cohorts)):
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ import logging
 
 import pandas as pd
 
-from mmdino.config import Policy, Study
+from mmdino.config import Policy, Splits, Study
 from mmdino.dataset.identities import identities
 from mmdino.dataset.lists import listed_split, read_lists
 from mmdino.errors import UserError
@@ -60,7 +60,7 @@ def make_splits(
         count = round(settings.labelled_fraction * len(stratum)) or 1
         patients.loc[ranked(stratum, "labelled", settings.seed)[:count], "labelled"] = True
 
-    _check(patients)
+    _check(patients, settings)
     return patients[list(SPLITS.columns)].sort_values("patient").reset_index(drop=True)
 
 
@@ -150,18 +150,33 @@ def ranked(patients: pd.DataFrame, *key: object) -> pd.Index:
     return rank.sort_values(kind="stable").index
 
 
-def _check(patients: pd.DataFrame) -> None:
-    train = patients[(patients["split"] == "train") & patients["labelled"]]
-    counts = {name: int((train["label"] == name).sum()) for name in CLASSES}
-    few = [f"{count or 'no'} of {name}" for name, count in counts.items() if count < FEWEST]
+def _check(patients: pd.DataFrame, settings: Splits) -> None:
+    train = patients[patients["split"] == "train"]
+    counts = {name: int((train.loc[train["labelled"], "label"] == name).sum()) for name in CLASSES}
+    few = {name: count for name, count in counts.items() if count < FEWEST}
     if few:
+        told = ", ".join(f"{count or 'no'} of {name}" for name, count in few.items())
+        known = {name: int((train["label"] == name).sum()) for name in few}
+        remedies = ["add patients of it"]
+        if any(count >= FEWEST for count in known.values()):
+            remedies.append("raise `splits.labelled_fraction`")
+        if not settings.lists and any(
+            count < FEWEST <= count + _spare(patients, name) for name, count in known.items()
+        ):
+            remedies.append("lower `splits.validation_fraction`")
         raise UserError(
-            f"splits: of the labelled training patients there is {', '.join(few)}, and a class needs {FEWEST} at least, "
-            "one to fit the regression on and one to hold out; add patients of it, raise `splits.labelled_fraction`, or "
-            "look in the preprocessed tables why they failed"
+            f"splits: of the labelled training patients there is {told}, and a class needs {FEWEST} at least, one to fit "
+            f"the regression on and one to hold out; {', '.join(remedies)}, or look in the preprocessed tables why they "
+            "failed"
         )
     if not (patients["split"] == "val").any():
         raise UserError(
             "splits: nobody is left for validation: every cohort has at most one labelled training patient of each "
             "class; add patients"
         )
+
+
+def _spare(patients: pd.DataFrame, name: str) -> int:
+    """Return how many patients of a class validate beyond the one of each cohort who always does."""
+    validating = patients[(patients["split"] == "val") & (patients["label"] == name)]
+    return len(validating) - validating["cohort"].nunique()

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from mmdino.cohorts import build_manifest, load_adapter
 from mmdino.cohorts.common.tree import walk
 from mmdino.config import Cohort, Labels
+from mmdino.config.cohort import wrong_name
 from mmdino.errors import UserError, one_line
 from mmdino.nifti import on_one_grid, read_labels, read_volume
 from mmdino.tables import SEQUENCES
@@ -26,8 +27,10 @@ def take_in(name: str, root: Path) -> tuple[pd.DataFrame, Cohort]:
         root: a BIDS(-derivatives) data set, or one in MM-DINOv2's layout.
 
     Raises:
-        UserError: the folder is missing or in neither layout, or its label table cannot be used.
+        UserError: the name can be no cohort's, the folder is missing or in neither layout, or its label table cannot be used.
     """
+    if fault := wrong_name(name):
+        raise UserError(f"--name: {fault}")
     tree = walk(root)
     fits = [layout for layout in LAYOUTS if load_adapter(layout).scan(tree, Labels()).rows]
     if not fits:

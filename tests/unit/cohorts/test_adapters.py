@@ -413,3 +413,125 @@ def test_ratings_of_lumiere_are_joined_by_number_and_the_first_on_disk_counts(tm
     write_csv(tmp_path / "LUMIERE-ExpertRating-v202211.csv", ["Patient", "Date", "Rating"], rows)
     found = manifest("lumiere", tmp_path)
     assert found[found["excluded"] == ""]["t1"].str.contains("week-000-2").tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "said"),
+    [
+        (
+            "tcga",
+            [f"TCGA-02-0010/TCGA-02-0010_{kind}.nii.gz" for kind in ("t1", "t1Gd")],
+            "TCGA-02-0010 has scans, but none is called as TCGA-02-0010_<session>_t1.nii.gz is",
+        ),
+        ("egd", ["EGD-0040_T1.nii.gz", "EGD-0040_T2.nii.gz"], "none is called as EGD-0040/T1.nii.gz is"),
+        ("brats2021", ["BraTS2021_00090_FLAIR_x.nii"], "none is called as BraTS2021_00090_t1.nii.gz is"),
+        (
+            "bids",
+            [f"sub-TCGA-02-0006/anat/sub-TCGA-02-0006_{suffix}.nii.gz" for suffix in ("T1w", "T2w")],
+            "'sub-TCGA-02-0006' is no id of BIDS, which has letters and digits only; rename it",
+        ),
+        ("bids", ["sub-A_03_ses-1_T1w.nii.gz"], "'sub-A_03' is no id of BIDS"),
+        ("bids", ["sub-77/anat/sub-77_t1.nii.gz"], "sub-77 has scans, but none is called as sub-77_T1w.nii.gz is"),
+    ],
+)
+def test_who_has_scans_of_other_names_alone_is_told_once(tmp_path, caplog, name, files, said):
+    TREES[name](tmp_path, 2, 0)
+    for file in files:
+        scan(tmp_path / file)
+    manifest(name, tmp_path)
+    told = [record.message for record in caplog.records if "crosswalk" not in record.message]
+    assert len(told) == 1
+    assert told[0].startswith(f"{tmp_path}: ")
+    assert said in told[0]
+    assert (files[0] in told[0]) == ("has scans" in told[0])
+
+
+def test_who_has_rows_may_have_files_of_other_names(tmp_path, caplog):
+    for name in ("sub-1/dwi/sub-1_dwi", "sub-1/anat/sub-1_acq-a-b_T1w", "sub-1_desc-brain_mask", "sub-1_T1w"):
+        scan(tmp_path / f"{name}.nii.gz")
+    manifest("bids", tmp_path)
+    assert not caplog.records
+
+
+def test_who_has_other_names_in_the_authors_layout_is_told(tmp_path, caplog):
+    scan(tmp_path / "egd-1" / "preop" / "sub-egd-1_ses-preop_space-sri_t1.nii.gz")
+    scan(tmp_path / "egd-1" / "preop" / "sub-egd-1_ses-preop_space-sri_pd.nii.gz")
+    scan(tmp_path / "egd-2" / "preop" / "sub-egd-2_ses-preop_t1.nii.gz")
+    manifest("mm-dinov2", tmp_path)
+    assert [record.message for record in caplog.records] == [
+        f"{tmp_path}: egd-2 has scans, but none is called as sub-egd-2_ses-preop_space-sri_t1.nii.gz is, "
+        "e.g. egd-2/preop/sub-egd-2_ses-preop_t1.nii.gz; rename them"
+    ]
+
+
+def test_where_nobody_can_be_read_the_names_are_told(tmp_path):
+    scan(tmp_path / "sub-TCGA-02-0006" / "anat" / "sub-TCGA-02-0006_T1w.nii.gz")
+    with pytest.raises(UserError, match=r"holds no patient .*\n.*'sub-TCGA-02-0006' is no id of BIDS"):
+        manifest("bids", tmp_path)
+
+
+def test_a_word_of_bids_that_is_no_class_is_named_and_the_patient_kept(tmp_path, caplog):
+    for session in ("pre", "post"):
+        for who in range(5):
+            scan(tmp_path / f"sub-{who}" / f"ses-{session}" / "anat" / f"sub-{who}_ses-{session}_T1w.nii.gz")
+    words = ["Glioblastoma", "glioblastom", "n/a", "unknown", "GBM"]
+    rows = "".join(f"sub-{who}\t{word}\n" for who, word in enumerate(words))
+    (tmp_path / "participants.tsv").write_text("participant_id\tlabel\n" + rows)
+    found = usable(manifest("bids", tmp_path))
+    assert found["label"].tolist() == ["glioblastoma", "", "", "", ""]
+    assert [record.message for record in caplog.records] == [
+        "participants.tsv, row 3: the label of '1' is 'glioblastom'; did you mean 'glioblastoma'?; mend it, or leave it "
+        "empty; the patient is unlabelled",
+        "participants.tsv, row 6: the label of '4' is 'GBM'; known are: astrocytoma, glioblastoma, oligodendroglioma; "
+        "mend it, or leave it empty; the patient is unlabelled",
+    ]
+
+
+def test_a_bids_data_set_without_labels_says_so_of_everybody(tmp_path, caplog):
+    TREES["bids"](tmp_path, 2, 0)
+    (tmp_path / "participants.tsv").write_text("participant_id\tdiagnosis\nsub-p00\tglioblastoma\nsub-p01\tn/a\n")
+    found = manifest("bids", tmp_path)
+    assert not found["label"].any()
+    assert set(found["label_source"]) == {
+        "unlabelled: participants.tsv has no column 'label'; found were: participant_id, diagnosis"
+    }
+    assert not caplog.records
+
+
+def test_a_number_of_the_authors_that_is_no_class_is_named_and_the_patient_kept(tmp_path, caplog):
+    for who in ("a", "b", "c"):
+        scan(tmp_path / who / "preop" / f"sub-{who}_ses-preop_space-sri_t1.nii.gz")
+    (tmp_path / "phenoData.csv").write_text("Patient,WHO2021_Int\na,1.0\nb,5\nc,\n")
+    assert manifest("mm-dinov2", tmp_path)["label"].tolist() == ["glioblastoma", "", ""]
+    assert [record.message for record in caplog.records] == [
+        "phenoData.csv, row 3: the label of 'b' is '5'; known are: 0, 1, 2; mend it, or leave it empty; the patient is "
+        "unlabelled"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "table", "header", "ids"),
+    [
+        ("bids", "sub-{0}/anat/sub-{0}_T1w", "participants.tsv", "participant_id\tlabel", "sub-{}\t"),
+        ("mm-dinov2", "{0}/preop/sub-{0}_ses-preop_space-sri_t1", "phenoData.csv", "Patient,WHO2021_Int", "{},"),
+    ],
+)
+def test_rows_and_patients_that_joined_nobody_are_told(tmp_path, caplog, name, stem, table, header, ids):
+    for who in ("a", "b"):
+        scan(tmp_path / f"{stem.format(who)}.nii.gz")
+    (tmp_path / table).write_text(f"{header}\n{ids.format('a')}\n{ids.format('c')}\n")
+    manifest(name, tmp_path)
+    assert [record.message for record in caplog.records] == [
+        f"{tmp_path / table}: has no row for 1 of 2 patients: b",
+        f"{tmp_path / table}: 1 rows are of nobody on disk: {table}, row 3",
+    ]
+
+
+def test_of_several_versions_of_a_table_the_others_are_named_with_their_folders(tmp_path, caplog):
+    TREES["bids"](tmp_path, 2, 0)
+    (tmp_path / "old-labels").mkdir()
+    (tmp_path / "old-labels" / "participants.tsv").write_text("participant_id\n")
+    manifest("bids", tmp_path)
+    assert "participants.tsv: is read, and not" in caplog.text
+    read, others = caplog.records[0].message.split(": is read, and not ")
+    assert {read, f"{tmp_path}/{others}"} == {str(path) for path in tmp_path.rglob("participants.tsv")}

@@ -64,6 +64,12 @@ def test_a_bad_table_beside_no_published_archive_leaves_the_other_folders_alone(
     assert "patients: 2 (published: 774)" in good
 
 
+def test_what_a_study_would_refuse_cannot_be_used(tmp_path):
+    root = write_cohort(tmp_path, 2, planes=1, side=16)
+    (root / "p001").rename(root / "P000")
+    assert f"cannot be used: {root}: two patients have one id" in check_folders([root])[0]
+
+
 def test_two_archives_in_one_folder_are_both_told(tmp_path):
     TREES["tcga"](tmp_path, 2, 0)
     TREES["upenn-gbm"](tmp_path, 2, 0)

@@ -64,6 +64,13 @@ def test_unlabelled_patients_are_kept(root):
     assert _manifest(root, Cohort(stage="native", path="raw", site="s"))["site"].tolist() == ["s"] * 3
 
 
+def test_a_table_without_sites_is_read(root):
+    (root / "labels.tsv").write_text(f"subject\tlabel\np000\t{CLASSES[0]}\n")
+    manifest = _manifest(root)
+    assert (manifest.loc["p000", "label"], set(manifest["site"])) == (CLASSES[0], {"home"})
+    assert manifest.loc["p000", "label_source"] == f"labels.tsv, row 2: label={CLASSES[0]}"
+
+
 def test_age_and_sex_are_read_where_the_labels_tell_them(root):
     assert not _manifest(root)[["age", "sex"]].replace("", None).notna().any(axis=None)
     (root / "labels.tsv").write_text(f"subject\tsite\tlabel\tage\tsex\np000\t\t\t44\tF\np001\tx\t{CLASSES[0]}\t\t?\n")
@@ -126,8 +133,8 @@ def test_whoever_has_no_label_has_a_reason(root, caplog):
             "subject\tsite\tlabel\np000\ta\tglioblastom\n",
             r"the label of 'p000' is 'glioblastom'.*'glioblastoma'.*\(labels\.tsv, row 2\)",
         ),
-        ("subject\tlabel\np000\t\n", "lacks the column 'site'; found were: subject, label"),
-        ("", "lacks the column 'subject', 'site', 'label'"),
+        ("subject\tsite\np000\t\n", "lacks the column 'label'; found were: subject, site"),
+        ("", "lacks the column 'subject', 'label'"),
     ],
 )
 def test_a_wrong_label_table_is_refused(root, table, said):
@@ -143,6 +150,15 @@ def test_a_label_table_that_may_not_be_read_is_refused(root, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", read)
     with pytest.raises(UserError, match=r"labels\.tsv: cannot be read; give yourself read permission"):
         _manifest(root)
+
+
+def test_table_and_folder_are_joined_whatever_the_case(root, caplog):
+    (root / "labels.tsv").write_text(f"subject\tsite\tlabel\nP000\tx\t{CLASSES[0]}\nP-99\tx\t\nP001\t\t\np001\ty\t\n")
+    manifest = _manifest(root)
+    assert list(manifest.index) == ["P-99", "p000", "p001", "p002"]
+    assert manifest.loc["p000", ["site", "label", "excluded"]].tolist() == ["x", CLASSES[0], ""]
+    assert "no folder 'P-99'" in manifest.loc["P-99", "excluded"]
+    assert "row 5: 'p001' disagrees with labels.tsv, row 4" in caplog.text
 
 
 def test_two_patients_with_one_id_are_refused(root):

@@ -57,6 +57,11 @@ def test_every_experiment_belongs_to_a_study(path):
         ),
         (lambda s: s.update(tuned={"radiomics": {"seed": 1}}), "'tuned.radiomics.seed' is not among what is searched"),
         (lambda s: s.update(name="other"), "its name is 'other', but must be the file's, 'mini'"),
+        (
+            lambda s: s["cohorts"].update({"Our Hospital": {"stage": "stripped", "path": "x"}}),
+            "a cohort cannot be called 'Our Hospital'",
+        ),
+        (lambda s: s["cohorts"].update({"-x": {"stage": "stripped", "path": "x"}}), "cannot be called '-x'"),
         (lambda s: s.update(seeds=[-1]), "greater than or equal to 0"),
         (lambda s: s.update(seeds=[True]), "'seeds.0' is True"),
         (lambda s: s["evaluation"].update(protocols=["refit", "refit"]), "a protocol is listed twice"),

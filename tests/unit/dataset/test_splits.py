@@ -272,3 +272,22 @@ def test_lists_that_are_none_are_refused(tmp_path):
         make_splits(_study(lists=_lists(tmp_path / "both", trainval=["a-gl0"])), *_tables(_cohorts()))
     with pytest.raises(UserError, match="holds no list of train"):
         make_splits(_study(lists=str(tmp_path / "gone")), *_tables(_cohorts()))
+
+
+@pytest.mark.parametrize(
+    ("each", "given", "remedies"),
+    [
+        (20, {"labelled_fraction": 0.01}, "add patients of it, raise `splits.labelled_fraction`, or look in"),
+        (
+            2,
+            {"validation_fraction": 0.9, "labelled_fraction": 0.1},
+            "add patients of it, raise `splits.labelled_fraction`, or",
+        ),
+        (3, {"validation_fraction": 0.9}, "add patients of it, lower `splits.validation_fraction`, or look in"),
+        (1, {}, "add patients of it, or look in the preprocessed tables why they failed"),
+    ],
+)
+def test_too_few_patients_are_told_what_would_help(each, given, remedies):
+    patients = [row for row in _cohorts(each) if row[1] != "b" or each == 2]
+    with pytest.raises(UserError, match=remedies):
+        make_splits(_study(**given), *_tables(patients))

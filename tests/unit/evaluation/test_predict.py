@@ -191,14 +191,14 @@ def test_who_has_fewer_slices_than_asked_is_judged_by_their_mean(tmp_path):
 
 
 def test_all_sets_are_asked_of_one_slice_before_the_next(tiny_patients):
-    class Keeping(Pixels):
-        shown: list = []
+    embedded: list[object] = []  # what an encoder keeps until it is shown another one
 
+    class Keeping(Pixels):
         def features(self, slices, sequences):
-            if not self.shown or self.shown[-1] is not slices:
-                self.shown.append(slices)  # what an encoder embeds anew
+            if not embedded or embedded[-1] is not slices:
+                embedded.append(slices)
             return super().features(slices, sequences)
 
     patients = Patients(tiny_patients.bank, tiny_patients.splits.reset_index(drop=True), Data(slices=3))
     look(Keeping(), patients, patients.select("val"), SUBSETS, with_head=False, title="", progress=False)
-    assert len(Keeping.shown) == 3
+    assert len(embedded) == 3

@@ -156,3 +156,5 @@ def test_a_folder_in_neither_layout_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(UserError, match="neither a BIDS data set nor in MM-DINOv2's layout"):
         take_in("x", tmp_path)
+    with pytest.raises(UserError, match="--name: a cohort cannot be called 'Our Hospital'; use letters, digits"):
+        take_in("Our Hospital", tmp_path)

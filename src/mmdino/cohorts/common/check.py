@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from mmdino.cohorts import load_adapter, recognise
+from mmdino.cohorts import load_adapter, recognise, require_sound, sessions
 from mmdino.cohorts.common.sessions import Scan
 from mmdino.cohorts.common.tree import Tree, walk
 from mmdino.config import Labels
@@ -57,6 +57,7 @@ def _cohort(name: str, tree: Tree) -> str:
     title += f", stage: {layout.stage})" if layout else ")"
     try:
         scan = _scan(name, tree)
+        require_sound(sessions(scan), tree.root)
     except UserError as error:
         return _lines(title, [f"cannot be used: {error}"])
     usable = [row for row in scan.rows if not row.get("excluded")]

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmdino.cohorts.common.metadata import Metadata, Record
+from mmdino.cohorts.common.metadata import Metadata, Record, tell_table
 from mmdino.cohorts.common.sessions import Scan
 from mmdino.config import Labels
+from mmdino.errors import nearest
 from mmdino.tables import CLASSES
 
 ASTROCYTOMA, GLIOBLASTOMA, OLIGODENDROGLIOMA = CLASSES
@@ -114,6 +115,24 @@ def _read(text: str, known: Mapping[str, re.Pattern[str]], column: str) -> tuple
     return "", "" if UNKNOWN.fullmatch(text) else f"{column} is '{text}', which settles nothing"
 
 
+def named_class(said: str, known: Mapping[str, str], row: Mapping[str, Any], where: str, problems: list[str]) -> str:
+    """Return the class that a table names itself, or an empty text; what is neither known nor unknown is a problem.
+
+    Args:
+        said: what the table says of the patient.
+        known: a table's words for the classes, in lower case.
+        row: the patient's session.
+        where: the table's row, ``file, row 12``.
+        problems: added to.
+    """
+    if said.casefold() not in known and not UNKNOWN.fullmatch(said):
+        told = f"{where}: the label of '{row['subject']}' is '{said}'{nearest(said.casefold(), known)}; "
+        told += "mend it, or leave it empty; the patient is unlabelled"
+        if told not in problems:  # by another session
+            problems.append(told)
+    return known.get(said.casefold(), "")
+
+
 def label_sessions(scan: Scan, metadata: Metadata, keys: Iterable[str | None], rules: Labels) -> None:
     """Give each session age, sex, label and where that comes from, or why it has none; failed joins become problems.
 
@@ -127,18 +146,7 @@ def label_sessions(scan: Scan, metadata: Metadata, keys: Iterable[str | None], r
     for row, key in zip(scan.rows, keys):
         record = metadata.records.get(key or "")
         row |= _label(record, metadata.path, rules) | (record.person if record else {})
-    scan.problems += metadata.problems
-    if metadata.path is None:
-        return
-    wanted = {key for row, key in zip(scan.rows, keys) if not row["excluded"]}
-    absent = sorted(
-        row["subject"] for row, key in zip(scan.rows, keys) if not row["excluded"] and key not in metadata.records
-    )
-    unused = sorted(record.where for key, record in metadata.records.items() if key not in set(keys))
-    if absent:
-        scan.problems.append(f"{metadata.path}: has no row for {len(absent)} of {len(wanted)} patients: {_few(absent)}")
-    if unused:
-        scan.problems.append(f"{metadata.path}: {len(unused)} rows are of nobody on disk: {_few(unused)}")
+    tell_table(scan, metadata, keys)
 
 
 def _label(record: Record | None, table: Path | None, rules: Labels) -> dict[str, Any]:
@@ -149,7 +157,3 @@ def _label(record: Record | None, table: Path | None, rules: Labels) -> dict[str
     verdict = who2021(record.values, rules)
     kind = "" if verdict.label else "unlabelled: "
     return {"label": verdict.label, "label_source": f"{kind}{verdict.reason} ({record.where}: {record.said()})"}
-
-
-def _few(names: list[str], most: int = 4) -> str:
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

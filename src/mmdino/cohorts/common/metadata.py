@@ -5,13 +5,14 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from mmdino.cohorts.common.people import HEADINGS, person
+from mmdino.cohorts.common.sessions import Scan
 from mmdino.cohorts.common.tree import Tree
 from mmdino.errors import UserError, one_line
 
@@ -30,12 +31,14 @@ class Record:
         where: ``file, row 12``.
         raw: the same by the table's own names, as it stands there.
         told: age and sex, where the table has them, as they stand there.
+        headings: of all of the table's columns.
     """
 
     values: Mapping[str, str]
     where: str
     raw: Mapping[str, str]
     told: Mapping[str, str] = field(default_factory=dict)
+    headings: tuple[str, ...] = ()
 
     @property
     def person(self) -> dict[str, str]:
@@ -90,7 +93,8 @@ def find_metadata(
     path = found[-1]
     metadata = Metadata(path)
     if len(found) > 1 and not every:
-        metadata.problems.append(f"{path}: is read, and not {', '.join(other.name for other in found[:-1])} beside it")
+        others = ", ".join(str(other.relative_to(tree.root)) for other in found[:-1])
+        metadata.problems.append(f"{path}: is read, and not {others}")
     for name, record in [row for part in (found if every else [path]) for row in read_rows(part, columns, optional)]:
         identity = key(name)
         if identity is None:
@@ -110,6 +114,33 @@ def find_metadata(
     for identity in metadata.refused:
         del metadata.records[identity]
     return metadata
+
+
+def tell_table(scan: Scan, metadata: Metadata, keys: Iterable[str | None]) -> None:
+    """Add to the problems what is wrong with a table, who has no row in it, and which rows are of nobody.
+
+    Args:
+        scan: changed in place.
+        metadata: the cohort's table.
+        keys: the join key of each session, in order.
+    """
+    scan.problems += metadata.problems
+    if metadata.path is None:
+        return
+    keys = list(keys)
+    there = set(keys)
+    used = [(row["subject"], key) for row, key in zip(scan.rows, keys) if not row["excluded"]]
+    absent = sorted(subject for subject, key in used if key not in metadata.records)
+    unused = sorted(record.where for key, record in metadata.records.items() if key not in there)
+    if absent:
+        count = len({key for _, key in used})
+        scan.problems.append(f"{metadata.path}: has no row for {len(absent)} of {count} patients: {_few(absent)}")
+    if unused:
+        scan.problems.append(f"{metadata.path}: {len(unused)} rows are of nobody on disk: {_few(unused)}")
+
+
+def _few(names: list[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
 def read_rows(
@@ -151,6 +182,7 @@ def _records(
     path: Path, sheet: pd.DataFrame, start: int, place: dict[str, int], personal: dict[str, int]
 ) -> Iterator[tuple[str, Record]]:
     identity, *others = place
+    headings = tuple(cell for cell in sheet.iloc[start] if cell)
     for number in range(start + 1, len(sheet)):
         cells = sheet.iloc[number]
         name = cells.iloc[place[identity]]
@@ -158,7 +190,7 @@ def _records(
             values = {other: cells.iloc[place[other]] for other in others}
             raw = {str(sheet.iloc[start, place[other]]): value for other, value in values.items()}
             told = {other: cells.iloc[personal[other]] for other in personal}
-            yield name, Record(values, f"{path.name}, row {number + 1}", raw, told)
+            yield name, Record(values, f"{path.name}, row {number + 1}", raw, told, headings)
 
 
 def _sheets(path: Path) -> list[pd.DataFrame]:

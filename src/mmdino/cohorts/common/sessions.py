@@ -67,13 +67,26 @@ class Layout:
         found = re.match(rf"(?:{self.key})(?![0-9A-Za-z])", text.strip(), re.IGNORECASE)
         return found and "_".join(part.lstrip("0").casefold() for part in found.groups(default=""))
 
+    @cached_property
+    def _id(self) -> re.Pattern[str]:
+        return re.compile(rf"(?<![0-9A-Za-z])(?:{self.subject})(?![0-9A-Za-z])", re.IGNORECASE)
+
     def odd(self, path: str) -> str | None:
         """Return the part of a path that looks like an id of the cohort, but is none."""
-        known = rf"(?<![0-9A-Za-z])(?:{self.subject})(?![0-9A-Za-z])"
         for part in path.split("/"):
-            if re.match(self.family, part, re.I) and not re.search(known, part, re.I):
+            if re.match(self.family, part, re.I) and not self._id.search(part):
                 return part
         return None
+
+    def whose(self, path: str) -> str | None:
+        """Return the last id of the cohort in a path: in the file's own name, else in a folder's."""
+        found = list(self._id.finditer(path))
+        return found[-1][0] if found else None
+
+    def example(self, subject: str) -> str:
+        """Return what a scan of a patient is called, without what a name may have or not."""
+        plain = re.sub(r"\(\?:[^()]*\)\?", "", self.name).replace("[_-]", "_")
+        return plain.format(subject=subject, stamp="<session>", kind=next(iter(self.kinds))) + ".nii.gz"
 
 
 @dataclass(frozen=True)
@@ -144,8 +157,37 @@ def choose_preoperative(scan: Scan, baseline: str | Mapping[str, str]) -> None:
             row["excluded"] = f"session '{row['stamp']}' is not the pre-operative one ({known})"
 
 
+def tell_unread(
+    tree: Tree,
+    scan: Scan,
+    match: Callable[[str], Hit | None],
+    whose: Callable[[str], str | None],
+    say: Callable[[str, str], str],
+) -> None:
+    """Add a problem for each who has NIfTI files and no row, since none of them is called as the layout asks.
+
+    Args:
+        tree: the cohort's files.
+        scan: its sessions; changed in place.
+        match: what :func:`find_sessions` read the names by.
+        whose: the subject of a file that it did not match, as far as the path tells.
+        say: what is wrong, by the subject and the first such file.
+    """
+    told = {row["subject"].casefold() for row in scan.rows}
+    for path in tree.files:
+        who = whose(path) if path.casefold().endswith(NIFTI) and not match(path) else None
+        if who and who.casefold() not in told:
+            told.add(who.casefold())
+            scan.problems.append(f"{tree.root}: {say(who, path)}")
+
+
+def called_otherwise(who: str, example: str, path: str) -> str:
+    """Return in words that of somebody's scans none has the name that it must have."""
+    return f"{who} has scans, but none is called as {example} is, e.g. {path}; rename them"
+
+
 def scan_layout(tree: Tree, layout: Layout, preoperative: Mapping[str, str] | None = None) -> Scan:
-    """Return a cohort's sessions by its layout, with ids that look odd among the problems.
+    """Return a cohort's sessions by its layout; ids that look odd, and who has no file of its names, are problems.
 
     Args:
         tree: the cohort's files.
@@ -159,4 +201,7 @@ def scan_layout(tree: Tree, layout: Layout, preoperative: Mapping[str, str] | No
         f"{tree.root}: '{part}' looks like a patient of {layout.title}, but is no id of it; rename it"
         for part in sorted(map(str, odd))
     ]
+    tell_unread(
+        tree, scan, layout.match, layout.whose, lambda who, path: called_otherwise(who, layout.example(who), path)
+    )
     return scan
