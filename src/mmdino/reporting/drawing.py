@@ -74,6 +74,7 @@ class Plan:
     chart: Callable[[], Chart | None] = lambda: None
 
 
+FOUR = " with all four sequences"
 ATTENDED = (
     " On the right: what the CLS token of the first seed attends to on each sequence in its last block (brighter: more; one "
     "scale a patient)."
@@ -92,7 +93,8 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
     apart = few(_without(_asked(data, found.main), alike), ROWS)
     ablations = most_different(found.ablations)
     errors = few(_without(run, alike), CURVES)
-    missing, erring = (_elsewhere(data, both) + _drawn_once(data, same) for same in (copied, alike))
+    missing = _elsewhere(data, both) + _drawn_once(data, copied)
+    erring = _elsewhere(data, both) + _drawn_once(data, alike, FOUR)
     tested = few(_without((arm.name for arm in data.shown() if arm.answers("test")), alike), ROWS)
     trained = few([arm.name for arm in data.shown() if training.logged(arm)], CURVES)
     return {
@@ -103,7 +105,7 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: charts.by_measure(data, main.of(found.main)),
         ),
         "ablations": Plan(
-            lambda: forest(data, ablations.of(found.ablations), "Ablations: external test"),
+            lambda: forest(data, ablations.of(found.ablations), "Ablations: external test, all four sequences"),
             CAPTIONS["ablations"] + _without_difference(data, found.ablations) + ablations.said,
             "tables/ablations.tsv",
         ),
@@ -138,12 +140,12 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
         ),
         "confusion": Plan(
             lambda: confusion_matrices(data, tested.arms),
-            CAPTIONS["confusion"] + tested.said + _drawn_once(data, alike),
+            CAPTIONS["confusion"] + tested.said + _drawn_once(data, alike, FOUR),
             "runs/*/seed-*/predictions.parquet",
         ),
         "cost": Plan(
             lambda: mcc_by_cost(data, apart.of(found.main)),
-            CAPTIONS["cost"] + apart.said + _elsewhere(data, found.main) + _drawn_once(data, _same(found.main)),
+            CAPTIONS["cost"] + apart.said + _elsewhere(data, found.main) + _drawn_once(data, _same(found.main), FOUR),
             "tables/cost.tsv",
             lambda: charts.by_cost(data, apart.of(found.main)),
         ),
@@ -211,17 +213,17 @@ def _without(arms: Iterable[str], copied: Collection[str]) -> list[str]:
     return [arm for arm in arms if arm not in copied]
 
 
-def _drawn_once(data: StudyFiles, same: Mapping[str, str]) -> str:
-    """Return which arms stand for others that give the same answers."""
+def _drawn_once(data: StudyFiles, same: Mapping[str, str], asked: str = "") -> str:
+    """Return which arms stand for others that give the same answers to what the figure asks."""
     pairs = [f"{data.named(of).title} also stands for {data.named(arm).title}" for arm, of in same.items()]
-    return f" The same predictions are drawn once: {listing(pairs)}." if pairs else ""
+    return f" The same predictions{asked} are drawn once: {listing(pairs)}." if pairs else ""
 
 
 def _without_difference(data: StudyFiles, rows: Iterable[MainRow]) -> str:
     """Return which of the ablations that have answers stand not among paired differences, and why."""
     arms = [(row, data.named(row.arm)) for row in rows if not row.difference and row.arm != data.study.study.reference]
     why = [
-        f"{arm.title} (same predictions as {data.named(row.same_as).title})" if row.same_as
+        f"{arm.title} (same predictions{FOUR} as {data.named(row.same_as).title})" if row.same_as
         else f"{arm.title} ({arm.tested if arm.elsewhere else 'nothing to compare with'})"
         for row, arm in arms if arm.done
     ]  # fmt: skip
