@@ -94,7 +94,7 @@ def settings(a: Side, b: Side) -> Section:
     rows += [["(arm)", arm, "no", "yes"] for arm in b.arms if arm not in a.arms]
     said = f"{len(both)} arms are in both." if rows else f"No setting of the {len(both)} arms in both differs."
     if not (a.study and b.study):
-        said += " Settings of the whole study are not compared: a folder's study file was not found."
+        said += " Settings of the whole study are not compared: a folder's study file was not found, or is refused."
     return Section("Settings", said, ["arm", "setting", "A", "B"], rows)
 
 

@@ -125,7 +125,9 @@ def test_a_setting_in_which_one_seed_differs_is_named_and_so_is_another_policy_o
 
 def test_an_arm_is_judged_by_the_read_out_that_its_experiment_names(before, after):
     changed = next((after.parents[1] / "config/experiments").glob("mm-dinov2.yaml"))
-    changed.write_text(f"{changed.read_text()}\nreadout: patch\n")
+    before_it = changed.read_text()
+    changed.write_text(before_it.replace("readout: cls", "readout: patch"))
+    assert changed.read_text() != before_it
     found = compared(before, after)
     assert ["mm-dinov2", "readout", "cls", "patch"] in found["Settings"].rows
     line = row(found["Results"], "mm-dinov2")

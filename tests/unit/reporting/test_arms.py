@@ -140,8 +140,9 @@ def test_shares_of_labels_are_legible_and_arms_stand_beside_each_other(tmp_path)
         for share in (5, 10, 25, 50)
     }
     data = gathered(tmp_path, supervised_cnn=ARMS["supervised-cnn"], radiomics=ARMS["radiomics"], **few)
-    figure = drawing._plans(data, estimate(data))["fractions"].draw()
-    figure.draw_without_rendering()
+    with style.styled():
+        figure = drawing._plans(data, estimate(data))["fractions"].draw()
+        figure.draw_without_rendering()
     (axes,) = figure.axes
     extents = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks()]
     assert len(extents) == 5
