@@ -20,7 +20,7 @@ from mmdino.reporting.figures.by_count import by_count
 from mmdino.reporting.figures.calibration import reliability_diagrams
 from mmdino.reporting.figures.confusion import confusion_matrices
 from mmdino.reporting.figures.cost import mcc_by_cost
-from mmdino.reporting.figures.few import CURVES, ROWS, first_few, most_different
+from mmdino.reporting.figures.few import CURVES, ROWS, Few, first_few, most_different
 from mmdino.reporting.figures.flow import flow_diagram
 from mmdino.reporting.figures.forest import forest
 from mmdino.reporting.figures.fractions import SHARES, fraction_curves
@@ -81,32 +81,71 @@ ATTENDED = (
 )
 
 
-def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
-    """Return every figure's plan; what a figure has no room or no place for, its caption says."""
+@dataclass(frozen=True)
+class Shown:
+    """Which arms the figures have room for, and what captions say of those that are left out.
+
+    Attributes:
+        rows: with a line each, where sequences are missing.
+        curves: the same, upon each other.
+        main: of the main comparison and the baselines.
+        apart: the same without arms of the same answers.
+        ablations: by their differences.
+        errors: upon each other, with all four sequences.
+        tested: with a panel each.
+        trained: with a log.
+        missing: said where sequences are missing: of arms tested elsewhere, and of those of the same answers.
+        alike: said of arms of the same answers with all four sequences.
+        erring: said of both there.
+    """
+
+    rows: Few
+    curves: Few
+    main: Few
+    apart: Few
+    ablations: Few
+    errors: Few
+    tested: Few
+    trained: Few
+    missing: str
+    alike: str
+    erring: str
+
+
+def _shown(data: StudyFiles, found: Statistics) -> Shown:
     few, both = partial(first_few, data, found), [*found.main, *found.ablations]
     run = _asked(data, both)
     first = sorted(run, key=lambda name: name != data.study.study.reference)
-    copied = copies([data.named(name) for name in first], clinical)
-    alike = _same(both)
-    rows, curves = few(_without(run, copied), ROWS), few(_without(run, copied), CURVES)
-    main = few(_asked(data, found.main), ROWS)
-    apart = few(_without(_asked(data, found.main), alike), ROWS)
-    ablations = most_different(found.ablations)
-    errors = few(_without(run, alike), CURVES)
-    missing = _elsewhere(data, both) + _drawn_once(data, copied)
-    erring = _elsewhere(data, both) + _drawn_once(data, alike, FOUR)
-    tested = few(_without((arm.name for arm in data.shown() if arm.answers("test")), alike), ROWS)
-    trained = few([arm.name for arm in data.shown() if training.logged(arm)], CURVES)
+    copied, same = copies([data.named(name) for name in first], clinical), _same(both)
+    elsewhere, alike = _elsewhere(data, both), _drawn_once(data, same, FOUR)
+    return Shown(
+        rows=few(_without(run, copied), ROWS),
+        curves=few(_without(run, copied), CURVES),
+        main=few(_asked(data, found.main), ROWS),
+        apart=few(_without(_asked(data, found.main), same), ROWS),
+        ablations=most_different(found.ablations),
+        errors=few(_without(run, same), CURVES),
+        tested=few(_without((arm.name for arm in data.shown() if arm.answers("test")), same), ROWS),
+        trained=few([arm.name for arm in data.shown() if training.logged(arm)], CURVES),
+        missing=elsewhere + _drawn_once(data, copied),
+        alike=alike,
+        erring=elsewhere + alike,
+    )
+
+
+def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
+    """Return every figure's plan; what a figure has no room or no place for, its caption says."""
+    shown, both = _shown(data, found), [*found.main, *found.ablations]
     return {
         "external-mcc": Plan(
-            lambda: external_mcc(data, main.of(found.main), "External test, all four sequences"),
-            _said(data, "external-mcc") + main.said + _elsewhere(data, found.main),
+            lambda: external_mcc(data, shown.main.of(found.main), "External test, all four sequences"),
+            _said(data, "external-mcc") + shown.main.said + _elsewhere(data, found.main),
             "tables/main.tsv",
-            lambda: charts.by_measure(data, main.of(found.main)),
+            lambda: charts.by_measure(data, shown.main.of(found.main)),
         ),
         "ablations": Plan(
-            lambda: forest(data, ablations.of(found.ablations), "Ablations: external test, all four sequences"),
-            CAPTIONS["ablations"] + _without_difference(data, found.ablations) + ablations.said,
+            lambda: forest(data, shown.ablations.of(found.ablations), "Ablations: external test, all four sequences"),
+            CAPTIONS["ablations"] + _without_difference(data, found.ablations) + shown.ablations.said,
             "tables/ablations.tsv",
         ),
         "fractions": Plan(
@@ -116,52 +155,55 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             lambda: charts.fractions(data, both),
         ),
         "missing-sequences": Plan(
-            lambda: heat_map(data, rows.of(found.missing)),
-            _said(data, "missing-sequences") + rows.said + missing,
+            lambda: heat_map(data, shown.rows.of(found.missing)),
+            _said(data, "missing-sequences") + shown.rows.said + shown.missing,
             "tables/missing-sequences.tsv",
         ),
         "by-count": Plan(
-            lambda: by_count(data, curves.of(found.by_count)),
-            _said(data, "by-count") + curves.said + missing,
+            lambda: by_count(data, shown.curves.of(found.by_count)),
+            _said(data, "by-count") + shown.curves.said + shown.missing,
             "tables/missing-sequences.tsv",
-            lambda: charts.by_count(data, curves.of(found.by_count)),
+            lambda: charts.by_count(data, shown.curves.of(found.by_count)),
         ),
         "one-missing": Plan(
-            lambda: one_missing(data, curves.of(found.missing)),
-            _said(data, "one-missing") + curves.said + missing,
+            lambda: one_missing(data, shown.curves.of(found.missing)),
+            _said(data, "one-missing") + shown.curves.said + shown.missing,
             "tables/missing-sequences.tsv",
-            lambda: charts.one_missing(data, curves.of(found.missing)),
+            lambda: charts.one_missing(data, shown.curves.of(found.missing)),
         ),
         "random-missing": Plan(
-            lambda: random_missing(data, curves.of(found.random)),
-            CAPTIONS["random-missing"] + curves.said + missing,
+            lambda: random_missing(data, shown.curves.of(found.random)),
+            CAPTIONS["random-missing"] + shown.curves.said + shown.missing,
             "tables/random-missing.tsv",
-            lambda: charts.random_missing(data, curves.of(found.random)),
+            lambda: charts.random_missing(data, shown.curves.of(found.random)),
         ),
         "confusion": Plan(
-            lambda: confusion_matrices(data, tested.arms),
-            CAPTIONS["confusion"] + tested.said + _drawn_once(data, alike, FOUR),
+            lambda: confusion_matrices(data, shown.tested.arms),
+            CAPTIONS["confusion"] + shown.tested.said + shown.alike,
             "runs/*/seed-*/predictions.parquet",
         ),
         "cost": Plan(
-            lambda: mcc_by_cost(data, apart.of(found.main)),
-            CAPTIONS["cost"] + apart.said + _elsewhere(data, found.main) + _drawn_once(data, _same(found.main), FOUR),
+            lambda: mcc_by_cost(data, shown.apart.of(found.main)),
+            CAPTIONS["cost"]
+            + shown.apart.said
+            + _elsewhere(data, found.main)
+            + _drawn_once(data, _same(found.main), FOUR),
             "tables/cost.tsv",
-            lambda: charts.by_cost(data, apart.of(found.main)),
+            lambda: charts.by_cost(data, shown.apart.of(found.main)),
         ),
         "groups": Plan(
-            lambda: mcc_by_group(data, errors.of(found.groups)),
-            CAPTIONS["groups"] + errors.said + erring,
+            lambda: mcc_by_group(data, shown.errors.of(found.groups)),
+            CAPTIONS["groups"] + shown.errors.said + shown.erring,
             "tables/groups.tsv",
         ),
         "calibration": Plan(
-            lambda: reliability_diagrams(data, errors.of(found.calibration)),
-            CAPTIONS["calibration"] + errors.said + erring,
+            lambda: reliability_diagrams(data, shown.errors.of(found.calibration)),
+            CAPTIONS["calibration"] + shown.errors.said + shown.erring,
             "tables/calibration.tsv",
         ),
         "selective": Plan(
-            lambda: risk_coverage_curves(data, errors.of(found.selective)),
-            CAPTIONS["selective"] + errors.said + erring,
+            lambda: risk_coverage_curves(data, shown.errors.of(found.selective)),
+            CAPTIONS["selective"] + shown.errors.said + shown.erring,
             "tables/selective.tsv",
         ),
         "mistakes": Plan(
@@ -181,8 +223,8 @@ def _plans(data: StudyFiles, found: Statistics) -> dict[str, Plan]:
             "tables/quality.tsv, tables/flagged.tsv",
         ),
         "training": Plan(
-            lambda: training_curves(data, trained.arms),
-            CAPTIONS["training"] + trained.said,
+            lambda: training_curves(data, shown.trained.arms),
+            CAPTIONS["training"] + shown.trained.said,
             "runs/*/seed-*/log.jsonl",
         ),
     }

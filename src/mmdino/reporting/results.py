@@ -89,7 +89,7 @@ def _arms(data: StudyFiles, name: str, title: str, rows: list[MainRow], lines: l
 
 def _difference(data: StudyFiles) -> Callable[[dict[str, Any]], str]:
     """Return what shows a row's difference, or whose predictions it has with all four sequences."""
-    shown, same = interval("difference", signed=True), "same predictions, all four sequences, as"
+    shown, same = interval("difference", signed=True), "same predictions with all four sequences as"
     return lambda row: f"{same} {data.named(row['same_as']).title}" if row["same_as"] else shown(row)
 
 

@@ -85,8 +85,8 @@ def test_an_arm_of_the_same_answers_is_no_comparison(tmp_path):
     assert counted.p_holm == counted.p  # the only one
     shown = tables(data, found)
     for name in ("ablations", "comparisons"):
-        assert "same predictions, all four sequences, as MM-DINOv2" in shown[name].texts["md"]
-        assert "same predictions, all four sequences, as Another" in shown[name].texts["md"]
+        assert "same predictions with all four sequences as MM-DINOv2" in shown[name].texts["md"]
+        assert "same predictions with all four sequences as Another" in shown[name].texts["md"]
     said = captions(data, found)
     assert "The same again (same predictions with all four sequences as MM-DINOv2)" in said["ablations"]
     assert "MM-DINOv2 also stands for The same again" in said["selective"]
